@@ -1,0 +1,64 @@
+"""A step's signature is its command line: `python -m gmvae.train --help`."""
+
+import argparse
+import inspect
+import json
+import sys
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from gmvae.errors import Refused
+
+
+def run(step: Callable, arguments: list[str] | None = None) -> None:
+    """Parse the command line by the step's signature and call it. A `Refused` becomes one line and exit status 1."""
+    options = vars(parser(step).parse_args(arguments))
+    try:
+        with threadpool_limits(options.get("threads") or 1):  # one thread and two do not give the same bits
+            step(**options)
+    except Refused as refusal:
+        sys.exit(f"error: {refusal}")
+
+
+def parser(step: Callable) -> argparse.ArgumentParser:
+    """The argument parser of a step: `--a-b` for parameter `a_b`, required where there is no default."""
+    described = argparse.ArgumentParser(
+        prog=f"python -m {inspect.getmodule(step).__spec__.name if inspect.getmodule(step).__spec__ else step.__module__}",
+        description=inspect.getdoc(step),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    hints = typing.get_type_hints(step)
+    for name, parameter in inspect.signature(step).parameters.items():
+        required = parameter.default is inspect.Parameter.empty
+        default = None if required else parameter.default
+        described.add_argument(
+            f"--{name.replace('_', '-')}", required=required, default=default, **argument(hints[name])
+        )
+    return described
+
+
+def argument(hint: object) -> dict:
+    """The keywords of `add_argument` for a type hint: plain types, `X | None`, lists of them, bool, dict as JSON."""
+    if isinstance(hint, types.UnionType):
+        hint = next(choice for choice in typing.get_args(hint) if choice is not type(None))
+    if typing.get_origin(hint) is list:
+        return {"type": typing.get_args(hint)[0], "nargs": "*", "help": "one or more"}
+    if hint is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if hint is dict or typing.get_origin(hint) is dict:
+        return {"type": json_object, "help": "a JSON object", "metavar": "JSON"}
+    if hint in (str, int, float, Path):
+        return {"type": hint}
+    raise TypeError(f"no command-line form for the type {hint}")
+
+
+def json_object(text: str) -> dict:
+    """The dict that the JSON text holds."""
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise argparse.ArgumentTypeError("not a JSON object")
+    return content

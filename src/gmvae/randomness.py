@@ -1,0 +1,26 @@
+"""Random numbers keyed by a seed and what they are for, so that a seed gives the same run alone or among others."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def key(seed: int, purpose: str) -> int:
+    """A 63-bit integer from a seed and a purpose ("init", "order", "noise", ...): close seeds give unrelated streams."""
+    return int.from_bytes(hashlib.sha256(f"{purpose}:{seed}".encode()).digest()[:8]) >> 1
+
+
+def generators(seeds: list[int], purpose: str, device: torch.device | str = "cpu") -> list[torch.Generator]:
+    """One generator per seed."""
+    return [torch.Generator(device).manual_seed(key(seed, purpose)) for seed in seeds]
+
+
+def normal(generators: list[torch.Generator], *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Standard normals [S, *shape], each seed's from its own generator; one call a seed, however many numbers."""
+    return torch.stack([torch.randn(shape, generator=g, device=g.device, dtype=dtype) for g in generators])
+
+
+def permutations(generators: list[torch.Generator], n: int) -> Tensor:
+    """One permutation of n rows per seed, [S, n]."""
+    return torch.stack([torch.randperm(n, generator=g, device=g.device) for g in generators])
