@@ -1,0 +1,149 @@
+"""What config.yaml says, by task and model: the one place that knows which entry wins, and what is refused.
+
+Read by the Snakefile on every call, so it imports nothing heavy: settings of models, readers and baselines are read off
+their source with `ast`.
+"""
+
+from gmvae.schema import check_form, refused, shown
+from gmvae.sources import ROOT, keywords
+
+
+def study(config: dict) -> dict:
+    """The entry of `studies` that is run."""
+    return config["studies"][config["study"]]
+
+
+def seeds(config: dict) -> list[int]:
+    """The seeds of the study: every run has all of them."""
+    return list(study(config)["seeds"])
+
+
+def tasks(config: dict) -> list[str]:
+    """The tasks of the study, in its order."""
+    return list(study(config)["tasks"])
+
+
+def models(config: dict, task: str) -> list[str]:
+    """The models of a task, in its order: trained ones and baselines."""
+    return list(config["tasks"][task]["models"])
+
+
+def trained(config: dict, task: str) -> list[str]:
+    """The models of a task that have weights."""
+    return [model for model in models(config, task) if "module" in config["models"][model]]
+
+
+def baselines(config: dict, task: str) -> list[str]:
+    """The models of a task that have no weights of their own: clusterings, projections, controls."""
+    return [model for model in models(config, task) if "baseline" in config["models"][model]]
+
+
+def n_components(config: dict, task: str, model: str) -> int:
+    """K: the model's own where it has one, else the task's."""
+    return config["models"][model].get("n_components", config["tasks"][task]["n_components"])
+
+
+def model_settings(config: dict, task: str, model: str) -> dict:
+    """The settings of a model or baseline in a task: the task's as far as it takes them, then its own."""
+    entry = config["models"][model]
+    taken = accepted(entry)
+    shared = config["tasks"][task].get("settings", {})
+    return {name: value for name, value in shared.items() if name in taken} | entry.get("settings", {})
+
+
+def accepted(entry: dict) -> list[str]:
+    """The settings that an entry of `models` takes: keyword-only parameters of its constructor or its `assign`."""
+    if "module" in entry:
+        return keywords(f"gmvae.models.{entry['module']}", "Model.__init__")
+    of_space = ["n_dimensions"] if entry["space"] == "pca" else []
+    if entry["baseline"] == "none":
+        return of_space
+    return of_space + keywords(f"gmvae.baselines.{entry['baseline']}", "assign")
+
+
+def training(config: dict, task: str, model: str) -> dict:
+    """The training settings of a run: the defaults, then the model's, then the task's, then the study's."""
+    settings = dict(config["training"])
+    for entry in config["models"][model], config["tasks"][task], study(config):
+        settings |= entry.get("training", {})
+    return settings
+
+
+def names(config: dict) -> dict[str, str]:
+    """Display names by key: metrics and terms, data sets, tasks (the data set's unless they have one), models."""
+    datasets = {key: entry["name"] for key, entry in config["datasets"].items()}
+    of_tasks = {key: entry.get("name", datasets[entry["dataset"]]) for key, entry in config["tasks"].items()}
+    of_models = {key: entry["name"] for key, entry in config["models"].items()}
+    return config["names"] | datasets | of_tasks | of_models
+
+
+def figures(config: dict) -> list[tuple[str, str]]:
+    """The (task, figure) pairs of the thesis that the study has, in the order of tasks."""
+    wanted = config["thesis"]["figures"]
+    return [(task, figure) for task in tasks(config) for figure, of in wanted.items() if of == "all" or task in of]
+
+
+def check(config: dict) -> None:
+    """Raise `Refused` for the first thing that is wrong: its key, what was found, what is allowed, in one line."""
+    check_form(config)
+    known(["study"], config["study"], config["studies"])
+    for name, entry in config["studies"].items():
+        for task in entry["tasks"]:
+            known(["studies", name, "tasks"], task, config["tasks"])
+    for name in config["downloads"]:
+        known(["downloads"], name, files("datasets"))
+    for name, entry in config["datasets"].items():
+        known(["datasets", name, "source"], entry["source"], files("datasets"))
+        taken = keywords(f"gmvae.datasets.{entry['source']}", "read")
+        check_settings(["datasets", name], entry, taken)
+    for name, entry in config["models"].items():
+        check_model(config, name, entry)
+    for name, entry in config["tasks"].items():
+        check_task(config, name, entry)
+    for name, of in config["thesis"]["figures"].items():
+        known(["thesis", "figures"], name, files("figures"))
+        for task in [] if of == "all" else of:
+            known(["thesis", "figures", name], task, config["tasks"])
+
+
+def check_model(config: dict, name: str, entry: dict) -> None:
+    """One entry of `models`: its file, its space and its settings exist."""
+    if "module" in entry:
+        known(["models", name, "module"], entry["module"], files("models"))
+    else:
+        known(["models", name, "baseline"], entry["baseline"], ["none", *files("baselines")])
+        others = [key for key, other in config["models"].items() if "module" in other]
+        known(["models", name, "space"], entry["space"], ["data", "pca", *others])
+    check_settings(["models", name], entry, accepted(entry))
+
+
+def check_task(config: dict, name: str, entry: dict) -> None:
+    """One entry of `tasks`: its data set, models and baselines' spaces exist; each setting is taken by a model."""
+    known(["tasks", name, "dataset"], entry["dataset"], config["datasets"])
+    for model in entry["models"]:
+        known(["tasks", name, "models"], model, config["models"])
+    for model in baselines(config, name):
+        space = config["models"][model]["space"]
+        if space not in ["data", "pca", *entry["models"]]:
+            allowed = f"{space} beside {model}, which is computed from it"
+            raise refused(["tasks", name, "models"], f"{model} without {space}", allowed)
+    taken = {setting for model in entry["models"] for setting in accepted(config["models"][model])}
+    check_settings(["tasks", name], entry, sorted(taken))
+
+
+def check_settings(at: list[str], entry: dict, taken: list[str]) -> None:
+    """Every key of the entry's `settings` is one that is taken."""
+    for setting in entry.get("settings", {}):
+        if setting not in taken:
+            raise refused([*at, "settings", setting], "an unknown setting", list(taken), nearest_to=setting)
+
+
+def known(at: list[str], name: str, allowed) -> None:
+    """The name at this key is one of the allowed ones."""
+    if name not in allowed:
+        raise refused(at, shown(name), list(allowed), nearest_to=name)
+
+
+def files(package: str) -> list[str]:
+    """The names of the files of a package of gmvae that are meant to be named in the config."""
+    return sorted(file.stem for file in (ROOT / "src" / "gmvae" / package).glob("*.py") if file.stem != "__init__")
