@@ -47,7 +47,8 @@ def one_line(error: ValidationError, schema: dict) -> Refused:
     if error.validator == "required":
         missing = next(key for key in error.validator_value if key not in error.instance)
         return refused([*at, missing], "nothing", resolved(part["properties"][missing], schema)["description"])
-    return refused(at, shown(error.instance), part["description"], error.instance, part.get("enum", ()))
+    words = [word for choice in [part, *part.get("anyOf", [])] for word in choice.get("enum", [])]
+    return refused(at, shown(error.instance), part["description"], error.instance, words)
 
 
 def resolved(part: dict, schema: dict) -> dict:

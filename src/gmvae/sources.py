@@ -41,10 +41,20 @@ def sources(*modules: str) -> list[str]:
 
 def parameters(module: str, function: str) -> list[str]:
     """The parameter names of a function, or of `Class.method`, of a module; `self` is left out."""
+    arguments = signature(module, function)
+    names = [argument.arg for argument in arguments.args + arguments.kwonlyargs]
+    return [name for name in names if name != "self"]
+
+
+def keywords(module: str, function: str) -> list[str]:
+    """The keyword-only parameter names: what the config may set."""
+    return [argument.arg for argument in signature(module, function).kwonlyargs]
+
+
+def signature(module: str, function: str) -> ast.arguments:
+    """The arguments of a function, or of `Class.method`, as its source has them."""
     *outer, last = function.split(".")
     body = ast.parse((ROOT / path(module)).read_text(encoding="utf-8")).body
     for name in outer:
         body = next(node for node in body if isinstance(node, ast.ClassDef) and node.name == name).body
-    found = next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == last)
-    names = [argument.arg for argument in found.args.args + found.args.kwonlyargs]
-    return [name for name in names if name != "self"]
+    return next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == last).args
