@@ -5,7 +5,7 @@ their source with `ast`.
 """
 
 from gmvae.schema import check_form, refused, shown
-from gmvae.sources import ROOT, keywords
+from gmvae.sources import ROOT, keywords, parameters
 
 
 def study(config: dict) -> dict:
@@ -94,8 +94,8 @@ def check(config: dict) -> None:
         known(["downloads"], name, files("datasets"))
     for name, entry in config["datasets"].items():
         known(["datasets", name, "source"], entry["source"], files("datasets"))
-        taken = keywords(f"gmvae.datasets.{entry['source']}", "read")
-        check_settings(["datasets", name], entry, taken)
+        taken = parameters(f"gmvae.datasets.{entry['source']}", "read")
+        check_settings(["datasets", name], entry, [setting for setting in taken if setting != "raw"])
     for name, entry in config["models"].items():
         check_model(config, name, entry)
     for name, entry in config["tasks"].items():
