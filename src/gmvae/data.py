@@ -1,0 +1,192 @@
+"""The contract of a data set: one AnnData file whose parts mean the same for images, cells and toys.
+
+`X` [N, D] float32, dense or CSR, is what models see. `obs` holds label, condition and batch as far as they exist, and
+split (train or test). Cells also have `layers["counts"]` [N, D] and `obs["total"]` [N], the counts of a cell over all
+genes before any selection, so that X = log1p(counts * 1e4 / total). `uns` holds name, likelihood and the image shape.
+"""
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from gmvae.errors import Refused
+
+LIKELIHOODS = ("bernoulli", "normal", "negative_binomial", "zero_inflated_negative_binomial")
+COUNT_LIKELIHOODS = ("negative_binomial", "zero_inflated_negative_binomial")
+ANNOTATIONS = ("label", "condition", "batch")
+SPLITS = ("train", "test")
+SIZE_FACTOR = 1e4  # counts are scaled to this many a cell before the logarithm, as is the habit of the field
+
+
+def load(path: Path) -> anndata.AnnData:
+    """The checked data set in the file. Raises Refused where the file is missing, damaged or breaks the contract."""
+    adata = opened(path)
+    check(adata, str(path))
+    return adata
+
+
+def opened(path: Path) -> anndata.AnnData:
+    """The AnnData in the file, unchecked. Raises Refused where the file is missing, truncated or no AnnData."""
+    if not Path(path).is_file():
+        raise Refused(f"{path}: no such file; name an existing .h5ad file, or run the step that makes it")
+    try:
+        return anndata.read_h5ad(path)
+    except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause: the file is not whole
+        raise Refused(
+            f"{path}: not readable as .h5ad: truncated, or of another format ({one_line(failure)}); make it anew"
+        ) from failure
+
+
+def one_line(failure: Exception) -> str:
+    """The exception's kind and the first line of its message."""
+    return f"{type(failure).__name__}: {str(failure).strip().splitlines()[0] if str(failure).strip() else 'no message'}"
+
+
+def check(adata: anndata.AnnData, name: str) -> None:
+    """Raise Refused, with the name in its one line, where the data set breaks the contract of this module."""
+    check_settings(adata, name)
+    check_annotations(adata, name)
+    check_matrix(adata.X, f"{name}: X")
+    if adata.X.dtype != np.float32:
+        raise Refused(f"{name}: X is {adata.X.dtype}, models take float32; prepare the data set anew")
+    likelihood = adata.uns["likelihood"]
+    if likelihood == "bernoulli":
+        lowest, highest = float(adata.X.min()), float(adata.X.max())
+        if lowest < 0 or highest > 1:
+            raise Refused(
+                f"{name}: X spans [{lowest:g}, {highest:g}], the bernoulli likelihood takes [0, 1]; rescale it"
+            )
+    if likelihood in COUNT_LIKELIHOODS:
+        for key, holder in (("layers['counts']", adata.layers), ("obs['total']", adata.obs)):
+            if key.split("'")[1] not in holder:
+                raise Refused(f"{name}: {key} is missing, which likelihood {likelihood} needs; prepare the set anew")
+        check_counts(adata.layers["counts"], f"{name}: layers['counts']")
+
+
+def check_settings(adata: anndata.AnnData, name: str) -> None:
+    """Raise Refused where `uns` lacks a key, holds an unknown likelihood or a shape that is not that of a row."""
+    for key in ("name", "likelihood", "shape"):
+        if key not in adata.uns:
+            raise Refused(f"{name}: uns['{key}'] is missing; prepare the data set anew")
+    if adata.uns["likelihood"] not in LIKELIHOODS:
+        found, allowed = adata.uns["likelihood"], ", ".join(LIKELIHOODS)
+        raise Refused(f"{name}: uns['likelihood'] is '{found}'; allowed: {allowed}")
+    shape = np.asarray(adata.uns["shape"])
+    if shape.size and shape.prod() != adata.n_vars:
+        raise Refused(
+            f"{name}: uns['shape'] is {shape.tolist()} but a row has {adata.n_vars} features; make them agree"
+        )
+
+
+def check_annotations(adata: anndata.AnnData, name: str) -> None:
+    """Raise Refused where a column of `obs` is no categorical of str, has gaps, or a split is empty."""
+    if not adata.obs_names.is_unique:
+        raise Refused(f"{name}: obs names repeat; make them unique")
+    if "split" not in adata.obs:
+        raise Refused(f"{name}: obs['split'] is missing; prepare the data set anew")
+    for key in (*ANNOTATIONS, "split"):
+        if key not in adata.obs:
+            continue
+        column = adata.obs[key]
+        if not isinstance(column.dtype, pd.CategoricalDtype) or not all(
+            isinstance(c, str) for c in column.cat.categories
+        ):
+            raise Refused(
+                f"{name}: obs['{key}'] is {column.dtype}, it must be a categorical of str; prepare the set anew"
+            )
+        if column.isna().any():
+            raise Refused(f"{name}: obs['{key}'] has {int(column.isna().sum())} gaps; fill or drop those rows")
+    found = sorted(adata.obs["split"].unique())
+    if found != sorted(SPLITS):
+        raise Refused(f"{name}: obs['split'] holds {found}, it must hold train and test; choose another test_share")
+
+
+def check_matrix(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:
+    """Raise Refused where the matrix [N, D] is empty, neither dense nor CSR, or not finite."""
+    if not isinstance(matrix, np.ndarray) and not (sparse.issparse(matrix) and matrix.format == "csr"):
+        raise Refused(f"{name} is a {type(matrix).__name__}; allowed: a dense array or CSR; convert it")
+    if 0 in matrix.shape:
+        raise Refused(f"{name} has shape {matrix.shape}, nothing is left to model; relax the filters")
+    wrong = count(stored(matrix), lambda values: ~np.isfinite(values))
+    if wrong:
+        raise Refused(f"{name} holds {wrong} values that are NaN or infinite; replace or drop those rows")
+
+
+def check_counts(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:
+    """Raise Refused where the matrix [N, D] holds NaN, negative or fractional values: they are no counts."""
+    check_matrix(matrix, name)
+    negative = count(stored(matrix), lambda values: values < 0)
+    if negative:
+        raise Refused(f"{name} holds {negative} negative values, counts are >= 0; name the matrix of the raw counts")
+    fractional = count(stored(matrix), lambda values: values != np.rint(values))
+    if fractional:
+        raise Refused(
+            f"{name} holds {fractional} fractional values, counts are whole; name the matrix of the raw counts, "
+            "not of normalised ones"
+        )
+
+
+def stored(matrix: np.ndarray | sparse.spmatrix) -> np.ndarray:
+    """The values that the matrix stores, as one flat view: all of a dense one, those kept of a sparse one."""
+    return matrix.data if sparse.issparse(matrix) else matrix.reshape(-1)
+
+
+def count(values: np.ndarray, wrong, block: int = 1 << 24) -> int:
+    """How many of the flat values are wrong, block by block so that no mask as large as the data is made."""
+    return sum(int(wrong(values[start : start + block]).sum()) for start in range(0, values.size, block))
+
+
+def log_normalised(
+    counts: np.ndarray | sparse.csr_matrix, total: np.ndarray, size_factor: float = SIZE_FACTOR
+) -> np.ndarray | sparse.csr_matrix:
+    """log1p(counts * size_factor / total) [N, D] float32 of counts [N, D] and totals [N] > 0, as sparse as they."""
+    factors = (size_factor / np.asarray(total, dtype=np.float64))[:, None]
+    if sparse.issparse(counts):
+        scaled = counts.tocsr().astype(np.float64)
+        scaled.data = np.log1p(scaled.data * np.repeat(factors[:, 0], np.diff(scaled.indptr)))
+        return scaled.astype(np.float32)
+    return np.log1p(counts * factors).astype(np.float32)
+
+
+def apportioned(sizes: np.ndarray, n: int, at_most: np.ndarray) -> np.ndarray:
+    """How many of n places each stratum gets [strata]: in proportion to sizes [strata], by largest remainders.
+
+    No stratum gets more than `at_most` [strata]. The sum is n wherever the limits allow it, else as near as they do.
+    """
+    sizes, at_most = np.asarray(sizes, dtype=np.int64), np.asarray(at_most, dtype=np.int64)
+    quota = sizes * (n / max(sizes.sum(), 1))
+    places = np.minimum(np.floor(quota + 1e-9).astype(np.int64), at_most)  # 1e-9: 0.2 * 5 is one place, not none
+    for _ in range(min(n, int(at_most.sum())) - int(places.sum())):
+        places[np.argmax(np.where(places < at_most, quota - places, -np.inf))] += 1
+    return places
+
+
+def strata(obs: pd.DataFrame, keys: tuple[str, ...] = ANNOTATIONS) -> np.ndarray:
+    """The stratum of each row [N] int: the combinations of those keys that `obs` has, numbered in sorted order."""
+    present = [key for key in keys if key in obs]
+    if not present:
+        return np.zeros(len(obs), dtype=np.int64)
+    return obs.groupby(present, observed=True, sort=True).ngroup().to_numpy()
+
+
+def drawn(groups: np.ndarray, places: np.ndarray, seed: int) -> np.ndarray:
+    """A mask [N] that is true for places[g] rows of each group g, drawn without replacement from groups [N]."""
+    generator = np.random.default_rng(seed)
+    mask = np.zeros(len(groups), dtype=bool)
+    for group, n in enumerate(places):
+        mask[generator.permutation(np.flatnonzero(groups == group))[:n]] = True
+    return mask
+
+
+def split(obs: pd.DataFrame, test_share: float, seed: int) -> pd.Categorical:
+    """Train or test for each row [N], the shares alike in every combination of label, condition and batch.
+
+    A combination of a single row goes to training: what was never seen cannot be tested.
+    """
+    groups = strata(obs)
+    sizes = np.bincount(groups)
+    places = apportioned(sizes, round(test_share * len(obs)), at_most=sizes - 1)
+    return pd.Categorical(np.where(drawn(groups, places, seed), "test", "train"), categories=["test", "train"])

@@ -1,0 +1,62 @@
+"""Step observe: which labels of the training rows the models of a task may see."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gmvae import command
+from gmvae.data import apportioned, drawn, load
+from gmvae.errors import Refused
+from gmvae.files import write_csv
+
+ALLOWED = "none, all, a share in (0, 1) or a whole number of rows"
+
+
+def observe(data: Path, output: Path, labels: str = "none", seed: int = 0) -> None:
+    """Write one line per training row: its name, and its label, or nothing where the label is hidden.
+
+    data: the data set. output: the csv. labels: none, all, a share in (0, 1) or a number of labelled rows, drawn with
+    every class in proportion and each at least once. seed: of that draw. Raises Refused where the draw is impossible.
+    """
+    obs = load(data).obs
+    training = obs[obs["split"] == "train"]
+    label = np.full(len(training), "", dtype=object)
+    if labels != "none":
+        if "label" not in training:
+            raise Refused(f"labels is {labels}, but {data} has no labels; allowed: none")
+        truth = training["label"].cat.remove_unused_categories()
+        places = places_per_class(labels, truth.value_counts(sort=False).to_numpy())
+        shown = drawn(truth.cat.codes.to_numpy(), places, seed)
+        label[shown] = truth.astype(str)[shown]
+    write_csv(pd.DataFrame({"row": training.index.astype(str), "label": label}), output)
+
+
+def places_per_class(labels: str, sizes: np.ndarray) -> np.ndarray:
+    """How many labelled rows each class gets [classes] of its sizes [classes]. Raises Refused for too few."""
+    if labels == "all":
+        return sizes
+    n = number_of_rows(labels, int(sizes.sum()))
+    if not len(sizes) <= n <= sizes.sum():
+        raise Refused(
+            f"labels: {labels} asks for {n} labelled rows; allowed: {len(sizes)} (one for each class) to "
+            f"{sizes.sum()} (all training rows)"
+        )
+    return 1 + apportioned(sizes - 1, n - len(sizes), at_most=sizes - 1)
+
+
+def number_of_rows(labels: str, n_rows: int) -> int:
+    """How many of n_rows rows the setting asks for: a share in (0, 1) of them, or a whole number."""
+    try:
+        asked = float(labels)
+    except ValueError:
+        raise Refused(f"labels is '{labels}'; allowed: {ALLOWED}") from None
+    if 0 < asked < 1:
+        return round(asked * n_rows)
+    if asked < 1 or asked != round(asked):
+        raise Refused(f"labels is {labels}; allowed: {ALLOWED}")
+    return int(asked)
+
+
+if __name__ == "__main__":
+    command.run(observe)
