@@ -1,4 +1,4 @@
-"""What the results of several seeds can carry: an exact paired test, Holm's correction, the picked seed, rank correlation.
+"""What results of several seeds can carry: an exact paired test, Holm's correction, the picked seed, rank correlation.
 
 Seeds are replicates of training on one data set, not of the data: what is shown here is shown for these rows.
 """
@@ -71,7 +71,7 @@ def picked_seed(metrics: pd.DataFrame, task: str, model: str) -> int | None:
 
 
 def rank_correlation(metrics: pd.DataFrame, task: str, model: str, metric: str) -> float:
-    """Spearman's correlation over seeds of the training objective and the metric on the test split; NaN if undefined."""
+    """Spearman's correlation over seeds of training objective and test metric; NaN where it is undefined."""
     pair = pd.concat(
         [values(metrics, task, model, "objective", "train"), values(metrics, task, model, metric)], axis=1
     ).dropna()
@@ -86,7 +86,7 @@ def varies(by_seed: pd.Series) -> bool:
 
 
 def paired(one: pd.Series, other: pd.Series) -> np.ndarray | None:
-    """The differences by seed, or None where the pair is not tested: too few common seeds, or a side that never varies."""
+    """The differences by seed; None where the pair is not tested: too few common seeds, or a side that never varies."""
     both = pd.concat([one, other], axis=1, join="inner").to_numpy()
     if len(both) < TESTED_FROM or not varies(one) or not varies(other):
         return None

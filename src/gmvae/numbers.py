@@ -72,20 +72,22 @@ def summary(table: pd.DataFrame, task: str, model: str, metric: str) -> dict[str
 
 
 def facts(path: Path) -> dict[str, str]:
-    """Facts about a data set, as LaTeX: rows, split sizes, features, classes, conditions, smallest class, likelihood."""
+    """Facts about a data set, as LaTeX: rows, splits, features, classes, conditions, class sizes, likelihood."""
     try:
         with h5py.File(path) as file:
             obs, features = read_elem(file["obs"]), len(read_elem(file["var"]))
             likelihood = str(read_elem(file["uns/likelihood"]))
     except (OSError, KeyError) as fault:
-        raise Refused(f"{path}: no readable data set ({fault}); remove it and run `snakemake --cores all {path}`") from fault
+        remedy = f"remove it and run `snakemake --cores all {path}`"
+        raise Refused(f"{path}: no readable data set ({fault}); {remedy}") from fault
     counts = {"n": len(obs), "features": features}
     counts |= {part: int((obs["split"] == part).sum()) for part in ("train", "test")}
     for column, plural in (("label", "classes"), ("condition", "conditions"), ("batch", "batches")):
         if column in obs:
             counts[plural] = obs[column].nunique()
     if "label" in obs:
-        counts |= {"smallest": int(obs["label"].value_counts().min()), "largest": int(obs["label"].value_counts().max())}
+        sizes = obs["label"].value_counts()
+        counts |= {"smallest": int(sizes.min()), "largest": int(sizes.max())}
     return {key: rf"\num{{{count}}}" for key, count in counts.items()} | {
         "likelihood": LIKELIHOODS.get(likelihood, typeset.text(likelihood))
     }

@@ -1,0 +1,111 @@
+r"""Step: check the sentences that state a finding against the results.
+
+In the text: `\claim{gmdvae.accuracy > pca_kmeans.accuracy in digits}{The mixture finds more of the digits.}` The
+language of claims is in verdicts.py.
+"""
+
+import re
+from pathlib import Path
+
+from gmvae import command, evidence, typeset
+from gmvae.errors import Refused
+from gmvae.files import write_text
+from gmvae.numbers import metrics_of
+from gmvae.verdicts import SIDE, Verdict, comparisons, corrected, judged, state, task_of
+
+CLAIM = re.compile(r"\\claim\s*\{([^{}#]*)\}")  # no `#`: the macro's own definition is no claim
+SIGNS = {">": ">", "<": "<", ">=": r"\ge", "<=": r"\le", "~": r"\approx"}
+WORDS = {"tested": "holds", "counted": "holds", "untested": "holds; not tested", "failed": "does not hold"}
+
+
+def claims(metrics: Path, texts: list[Path], names: dict, mode: str, output: Path) -> None:
+    r"""Write the verdict on every \claim of the texts, as macros that LaTeX looks up by the claim.
+
+    metrics: results/metrics.csv; texts: .tex files; names: display names; mode: `fail` refuses a claim that the
+    results do not bear out, `warn` has it printed struck through, the true figures beside it; output: claims.tex.
+    """
+    if mode not in ("fail", "warn"):
+        raise Refused(f"thesis.claims: found {mode!r}; allowed: fail, warn")
+    table = metrics_of(metrics)
+    where = found(texts)
+    inside = {}
+    for claim, path in where.items():
+        try:
+            if task_of(claim) in set(table.task):
+                inside[claim] = judged(table, claim)
+        except Refused as refusal:
+            raise Refused(f"{path}: in \\claim{{{claim}}}: {refusal}") from refusal
+    inside = corrected(inside)
+    failed = [claim for claim in inside if state(inside[claim]) == "failed"]
+    if failed and mode == "fail":
+        each = "; ".join(f"`{claim}` in {where[claim]}: {plain(claim, inside[claim])}" for claim in failed)
+        remedy = "mend the sentence, or set thesis.claims to warn to have it printed struck through"
+        raise Refused(f"the results do not bear out {each}; {remedy}")
+    lines = ["% Written by gmvae.claims: a change here is lost."]
+    for number, (claim, verdicts) in enumerate(inside.items(), 1):
+        lines.append(rf"\setclaim{{{claim}}}{{C{number}}}{{{state(verdicts)}}}{{{shown(claim, verdicts, names)}}}")
+    lines += [rf"\setclaim{{{claim}}}{{}}{{outside}}{{}}" for claim in where if claim not in inside]
+    write_text("\n".join([*lines, listing(inside, names)]) + "\n", output)
+
+
+def found(texts: list[Path]) -> dict[str, Path]:
+    """The claims of the texts, the texts in order of name, each with the file it stands in; comments do not count."""
+    where = {}
+    for path in sorted(texts):
+        source = re.sub(r"(?<!\\)%.*", "", path.read_text(encoding="utf-8"))
+        for match in CLAIM.finditer(source):
+            where.setdefault(" ".join(match[1].split()), path)
+    return where
+
+
+def plain(claim: str, verdicts: list[Verdict]) -> str:
+    """The figures of a claim for the terminal."""
+    parts = []
+    for match, verdict in zip(comparisons(claim), verdicts, strict=True):
+        p = "not tested" if verdict.p is None else f"p = {verdict.p:.3g}{' after Holm' if verdict.corrected else ''}"
+        parts.append(f"{match['left']} = {verdict.left:.4g}, {match['right']} = {verdict.right:.4g}, {p}")
+    return ", ".join(parts)
+
+
+def shown(claim: str, verdicts: list[Verdict], names: dict) -> str:
+    """The figures of a claim as LaTeX: for each comparison both sides with their values, and p where tested."""
+    parts = []
+    for match, verdict in zip(comparisons(claim), verdicts, strict=True):
+        left, right = sides(match["left"], verdict.left, names), sides(match["right"], verdict.right, names)
+        p = "" if verdict.p is None else r", $p<0.001$" if verdict.p < 0.001 else rf", $p={verdict.p:.3f}$"
+        parts.append(rf"{left} ${SIGNS[match['relation']]}$ {right}{p}")
+    return "; ".join(parts)
+
+
+def sides(written: str, value: float, names: dict) -> str:
+    """A side as LaTeX: the names of model and metric and the value, or the number alone."""
+    match = SIDE.fullmatch(written)
+    if not match:
+        return rf"\num{{{written}}}"
+    model, metric = (typeset.text(names.get(match[key], match[key])) for key in ("model", "metric"))
+    metric = metric.lower() if metric.istitle() else metric
+    of = {"min": "smallest ", "max": "largest ", None: ""}[match["of"]]
+    return f"{model}, {of}{metric} {typeset.number(value, typeset.decimals(match['metric']))}"
+
+
+def listing(inside: dict[str, list[Verdict]], names: dict) -> str:
+    """Macros for the appendix: the rows that list all claims of the study with their figures, and the test's terms."""
+    rows = []
+    for number, (claim, verdicts) in enumerate(inside.items(), 1):
+        task = typeset.text(names.get(task_of(claim), task_of(claim)))
+        cells = [rf"\claimtarget{{C{number}}}", task, shown(claim, verdicts, names), WORDS[state(verdicts)]]
+        rows.append(" & ".join(cells) + r" \\")
+    size = sum(verdict.corrected for verdicts in inside.values() for verdict in verdicts)
+    return "\n".join(
+        [
+            rf"\newcommand\claimfamily{{{size}}}",
+            rf"\newcommand\claimlevel{{\num{{{evidence.LEVEL}}}}}",
+            r"\newcommand\claimrows{%",
+            *rows,
+            "}",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    command.run(claims)

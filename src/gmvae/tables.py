@@ -1,0 +1,158 @@
+"""Step: the table of a task: mean and spread over seeds on the test split, the picked seed, rank correlation.
+
+Nothing is selected by labels: the picked seed is the one with the largest objective on the training split.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gmvae import command, evidence, typeset
+from gmvae.errors import Refused
+from gmvae.files import write_csv, write_text
+from gmvae.numbers import metrics_of
+
+AGREEMENT = ["accuracy", "purity", "nmi", "ari"]  # with the true classes: larger is better, comparable between models
+SPACE = ["silhouette", "occupancy", "effective_components", "disagreement"]
+LAST = ["elbo", "bound"]  # the order of terms: reconstruction, every kl_*, then these
+SHORT = {"effective_components": "Effective", "occupancy": "In use", "disagreement": "Disagreem."}
+
+
+def tabulate(
+    metrics: Path, task: str, models: list[str], controls: list[str], n_components: dict, names: dict, output: Path
+) -> None:
+    """Write the table of a task as LaTeX (output, .tex) and, beside it, as csv with every number in full.
+
+    metrics: results/metrics.csv; models: in the order of the rows; controls: those of them that bound the measures and
+    are never marked best; n_components: K by model; names: display names of models and metrics.
+    """
+    table = metrics_of(metrics)
+    missing = sorted(set(models) - set(table[table.task == task].model))
+    if missing:
+        absent = ", ".join(missing)
+        raise Refused(f"{metrics}: task {task} has no rows of {absent}; run `snakemake --cores all {metrics}`")
+    rows = summaries(table, task, models, n_components)
+    rows["best"] = False
+    for metric in AGREEMENT:
+        best = best_model(table, task, [model for model in models if model not in controls], metric)
+        rows.loc[(rows.metric == metric) & (rows.model == best), "best"] = True
+    write_text(latex(rows, models, n_components, names), output)
+    write_csv(rows, output.with_suffix(".csv"))
+
+
+def summaries(table: pd.DataFrame, task: str, models: list[str], n_components: dict) -> pd.DataFrame:
+    """One row per model and metric on the test split: mean, sd, n_seeds, the picked seed and its value, rank."""
+    rows = []
+    for model in models:
+        picked = evidence.picked_seed(table, task, model)
+        of_model = table[(table.task == task) & (table.model == model) & (table.split == "test")]
+        for metric in sorted(of_model.metric.unique()):
+            by_seed = evidence.values(table, task, model, metric)
+            if by_seed.empty:
+                continue
+            row = {"task": task, "model": model, "n_components": int(n_components.get(model, 0)), "metric": metric}
+            row |= {"split": "test", "mean": by_seed.mean(), "sd": by_seed.std(ddof=1), "n_seeds": len(by_seed)}
+            row |= {"picked_seed": picked, "picked": by_seed.get(picked, np.nan)}
+            rows.append(row | {"rank": evidence.rank_correlation(table, task, model, metric)})
+    return pd.DataFrame(rows).astype({"picked_seed": "Int64"})
+
+
+def best_model(table: pd.DataFrame, task: str, models: list[str], metric: str) -> str | None:
+    """The model with the largest mean, if the exact paired test tells it from every rival (Holm); else None.
+
+    A rival whose value never varies with the seed is not tested, and then nothing is marked.
+    """
+    by_model = {model: evidence.values(table, task, model, metric) for model in models}
+    by_model = {model: by_seed for model, by_seed in by_model.items() if len(by_seed)}
+    if len(by_model) < 2:
+        return None
+    best = max(by_model, key=lambda model: by_model[model].mean())
+    pairs = [evidence.paired(by_model[best], by_model[model]) for model in by_model if model != best]
+    if any(pair is None for pair in pairs):
+        return None
+    adjusted = evidence.holm([evidence.two_sided_p(pair) for pair in pairs])
+    return best if adjusted.max() <= evidence.LEVEL else None
+
+
+def latex(rows: pd.DataFrame, models: list[str], n_components: dict, names: dict) -> str:
+    """Two panels: agreement with the classes, then the latent space and the objective's terms."""
+    found = set(rows.metric)
+    panels = ["% Written by gmvae.tables: a change here is lost."]
+    agreement = [metric for metric in AGREEMENT if metric in found]
+    if agreement:
+        panels.append(panel(rows, models, agreement, n_components, names, selection=True))
+    space = [metric for metric in SPACE if metric in found]
+    if space:
+        panels.append(panel(rows, models, space, {}, names))
+    terms = ["reconstruction", *sorted(metric for metric in found if metric.startswith("kl_")), *LAST]
+    terms = [metric for metric in terms if metric in found]
+    if terms:
+        panels.append(panel(rows, models, terms, {}, names))
+    return "\n\\par\\medskip\n".join(["\n".join(panels[:2]), *panels[2:]]) + "\n"
+
+
+def panel(
+    rows: pd.DataFrame, models: list[str], metrics: list[str], n_components: dict, names: dict, selection: bool = False
+) -> str:
+    """One tabular: a row per model that has any of the metrics, a mean and a small spread per metric.
+
+    With `selection`, K and, after the first metric, the picked seed's value and the rank correlation.
+    """
+    rows = rows[rows.metric.isin(metrics)]
+    by_key = {(row.model, row.metric): row for row in rows.itertuples()}
+    head, columns, body = [""], ["@{}l"], []
+    if selection:
+        head, columns = [*head, "{$K$}"], [*columns, "r"]
+    for position, metric in enumerate(metrics):
+        whole, part = width(rows[rows.metric == metric], metric)
+        columns.append(rf"S[table-format={whole}.{part}]@{{\,}}>{{\tiny}}l")
+        head.append(rf"\multicolumn{{2}}{{c}}{{{heading(metric, names)}}}")
+        if selection and position == 0:
+            columns.append(rf"S[table-format={whole}.{part}]S[table-format=-1.2]")
+            head += ["{picked}", r"{$\rho$}"]
+    for model in models:
+        if not any((model, metric) in by_key for metric in metrics):
+            continue
+        cells = [typeset.text(names.get(model, model))]
+        if selection:
+            cells.append(str(n_components.get(model) or "--"))
+        for position, metric in enumerate(metrics):
+            cells += entry(by_key.get((model, metric)), metric, selection and position == 0)
+        body.append(" & ".join(cells) + r" \\")
+    rule = "".join(columns) + "@{}"
+    top, bottom = [rf"\begin{{tabular}}{{{rule}}}", r"\toprule"], [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join([*top, " & ".join(head) + r" \\", r"\midrule", *body, *bottom])
+
+
+def entry(row, metric: str, selection: bool) -> list[str]:
+    """The cells of one metric: mean (bold where marked best), spread, and with `selection` picked value and rank."""
+    places = typeset.decimals(metric)
+    if row is None:
+        return ["{--}", ""] + (["{--}", "{--}"] if selection else [])
+    mean = typeset.cell(row.mean, places)
+    cells = [rf"\bfseries {mean}" if row.best else mean]
+    cells.append("" if np.isnan(row.sd) else rf"$\pm$\,{typeset.fixed(row.sd, places)}")
+    if selection:
+        picked = float("nan") if pd.isna(row.picked) else row.picked
+        cells += [typeset.cell(picked, places), typeset.cell(row.rank, 2)]
+    return cells
+
+
+def width(rows: pd.DataFrame, metric: str) -> tuple[str, int]:
+    """The digits before the point, with a minus where one occurs, and after it, of a metric's column."""
+    places = typeset.decimals(metric)
+    shown = [typeset.fixed(value, places) for value in [*rows["mean"], *rows["picked"].dropna()]]
+    whole = max(len(text.lstrip("-").split(".")[0]) for text in shown)
+    return ("-" if any(text.startswith("-") for text in shown) else "") + str(whole), places
+
+
+def heading(metric: str, names: dict) -> str:
+    """A metric's column heading: short, divergences in mathematics."""
+    if metric.startswith("kl_"):
+        return rf"$\mathrm{{KL}}_{{{metric.removeprefix('kl_')}}}$"
+    return typeset.text(SHORT.get(metric) or names.get(metric, metric))
+
+
+if __name__ == "__main__":
+    command.run(tabulate)
