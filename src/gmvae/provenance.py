@@ -7,7 +7,7 @@ from importlib import metadata
 
 from gmvae.sources import ROOT
 
-PACKAGES = [
+PACKAGES = (
     "anndata",
     "igraph",
     "leidenalg",
@@ -19,7 +19,7 @@ PACKAGES = [
     "scipy",
     "torch",
     "umap-learn",
-]
+)
 
 
 def provenance(settings: dict, seeds: list[int], device: str, seconds: float) -> dict:
