@@ -26,8 +26,9 @@ def run(step: Callable, arguments: list[str] | None = None) -> None:
 
 def parser(step: Callable) -> argparse.ArgumentParser:
     """The argument parser of a step: `--a-b` for parameter `a_b`, required where there is no default."""
+    spec = inspect.getmodule(step).__spec__  # its name is the module's even when it runs as __main__
     described = argparse.ArgumentParser(
-        prog=f"python -m {inspect.getmodule(step).__spec__.name if inspect.getmodule(step).__spec__ else step.__module__}",
+        prog=f"python -m {spec.name if spec else step.__module__}",
         description=inspect.getdoc(step),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,6 @@
-"""Densities and divergences in closed form. Normals are diagonal, given by mean and log-variance; all sum the last axis.
+"""Densities and divergences in closed form. Normals are diagonal, given by mean and log-variance.
+
+All sum over the last axis.
 
 Sources: Kingma & Welling 2013, appendix B (normals); the Dirichlet's moments E[log d_j] = psi(a_j) - psi(sum a) and its
 divergence follow from its exponential-family form; derivations in the thesis, chapter 3.
@@ -8,7 +10,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.special import digamma, gammaln, xlogy
+from torch.special import digamma, gammaln
 
 
 def log_normal(z: Tensor, mean: Tensor | float = 0.0, log_variance: Tensor | None = None) -> Tensor:
@@ -31,9 +33,14 @@ def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (log_variance.exp() - 1 - log_variance + mean**2).sum(-1)
 
 
+def negative_entropy(q: Tensor) -> Tensor:
+    """sum_j q_j log q_j, [..., K] -> [...]; 0 log 0 = 0, with a finite gradient there."""
+    return (q * q.clamp(min=torch.finfo(q.dtype).tiny).log()).sum(-1)
+
+
 def kl_categorical(q: Tensor, log_p: Tensor) -> Tensor:
     """KL( Cat(q) ‖ Cat(p) ) from probabilities q and log-probabilities log_p, [..., K] -> [...]; 0 log 0 = 0."""
-    return (xlogy(q, q) - q * log_p).sum(-1)
+    return negative_entropy(q) - (q * log_p).sum(-1)
 
 
 def mean_log_dirichlet(a: Tensor) -> Tensor:
@@ -43,7 +50,7 @@ def mean_log_dirichlet(a: Tensor) -> Tensor:
 
 def expected_kl_categorical(q: Tensor, a: Tensor) -> Tensor:
     """E over d ~ Dir(a) of KL( Cat(q) ‖ Cat(d) ) = sum_j q_j (log q_j - psi(a_j) + psi(sum a)), [..., K] -> [...]."""
-    return (xlogy(q, q) - q * mean_log_dirichlet(a)).sum(-1)
+    return negative_entropy(q) - (q * mean_log_dirichlet(a)).sum(-1)
 
 
 def log_beta(a: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def write_csv(frame, path: Path) -> None:
-    """Write a pandas frame without its index, nine significant digits, one kind of line end: the same bytes anywhere."""
+    """Write a pandas frame without its index, nine significant digits: the same bytes anywhere."""
     with beside(path) as temporary:
         frame.to_csv(temporary, index=False, float_format="%.9g", lineterminator="\n")
 

@@ -4,8 +4,8 @@
 - `normal`: h is the mean; the variance is a setting: `fixed` at 1, `learned` (one per feature), or `optimal`, the one
   scalar that maximises the likelihood (Rybkin 2021): of each batch while training, then of the whole training split,
   frozen.
-- `negative_binomial`: counts of mean m = library · softmax(h) and variance m + m²/r, with one r per gene. The library is
-  the row's sum over the modelled genes, at least 1; it is observed here, where Lopez 2018 has it latent.
+- `negative_binomial`: counts of mean m = library · softmax(h) and variance m + m²/r, with one r per gene. The library
+  is the row's sum over the modelled genes, at least 1; it is observed here, where Lopez 2018 has it latent.
 - `zero_inflated_negative_binomial`: a zero with probability pi(h), else the above.
 """
 
@@ -97,7 +97,7 @@ class Likelihood(nn.Module):
         return log_zero_inflated(x, log_mean, self.log_r, h[..., self.n_features :])
 
     def optimal_log_variance(self, x: Tensor, h: Tensor, weight: Tensor) -> Tensor:
-        """The log of the weighted mean squared error over rows and features of each seed, [S, 1, 1, 1] (Rybkin 2021)."""
+        """The log of each seed's weighted mean squared error over rows and features, [S, 1, 1, 1] (Rybkin 2021)."""
         errors = ((x.unsqueeze(1) - h) ** 2).mean((1, 3))  # S, B
         mean = (weight * errors).sum(-1) / weight.sum(-1)
         return mean.clamp(min=1e-6).log()[:, None, None, None]

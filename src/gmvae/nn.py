@@ -5,6 +5,7 @@ weights whatever its company and its precision.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class MLP(nn.Sequential):
 
     def __init__(self, generators: list[torch.Generator], *sizes: int, layer_norm: bool = False):
         layers: list[nn.Module] = []
-        for n_in, n_out in zip(sizes[:-2], sizes[1:-1], strict=True):
+        for n_in, n_out in pairwise(sizes[:-1]):
             layers.append(Linear(generators, n_in, n_out))
             if layer_norm:
                 layers.append(LayerNorm(len(generators), n_out))

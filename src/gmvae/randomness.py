@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def key(seed: int, purpose: str) -> int:
-    """A 63-bit integer from a seed and a purpose ("init", "order", "noise", ...): close seeds give unrelated streams."""
+    """A 63-bit integer from a seed and a purpose ("init", "noise", ...): close seeds give unrelated streams."""
     return int.from_bytes(hashlib.sha256(f"{purpose}:{seed}".encode()).digest()[:8]) >> 1
 
 

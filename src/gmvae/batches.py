@@ -1,0 +1,128 @@
+"""Rows on the device, and the batches that are drawn from them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import anndata
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from gmvae.likelihoods import COUNTS
+from gmvae.randomness import permutations
+
+
+class Batch(NamedTuple):
+    """What a model sees of B rows, for S seeds; `noise` holds k standard normal vectors per row."""
+
+    x: Tensor  # S, B, D   what the encoder sees
+    target: Tensor  # S, B, D   what the likelihood scores: the counts where there are, else x
+    condition: Tensor  # S, B, C   one-hot, C = 0 without conditions
+    label: Tensor  # S, B, K   one-hot, zeros where the label is hidden
+    noise: Tensor  # S, k, B, n_noise
+    weight: Tensor  # S, B   of the row in the loss; 0 for a row that only fills the batch
+
+
+class Rows(NamedTuple):
+    """A data set on the device; categories as integer codes, -1 where there is none."""
+
+    x: Tensor  # N, D
+    target: Tensor  # N, D
+    condition: Tensor  # N
+    label: Tensor  # S, N   what each seed may see
+    n_conditions: int
+    n_components: int
+
+
+class Order(NamedTuple):
+    """Which rows make up the batches of an epoch, and with which weight."""
+
+    rows: Tensor  # S, steps, B
+    weight: Tensor  # S, steps, B
+
+
+def rows_of(adata: anndata.AnnData, label: np.ndarray, n_seeds: int, n_components: int, device: torch.device) -> Rows:
+    """An AnnData that keeps the data contract, in the default precision on the device; `label` are codes or -1, [N]."""
+    x = on_device(adata.X, device)
+    counted = adata.uns["likelihood"] in COUNTS
+    conditions = adata.obs["condition"].cat.codes if "condition" in adata.obs else np.full(adata.n_obs, -1)
+    return Rows(
+        x,
+        on_device(adata.layers["counts"], device) if counted else x,
+        torch.as_tensor(np.array(conditions), dtype=torch.long, device=device),
+        torch.as_tensor(np.array(label), dtype=torch.long, device=device).expand(n_seeds, -1),
+        len(adata.obs["condition"].cat.categories) if "condition" in adata.obs else 0,
+        n_components,
+    )
+
+
+def on_device(matrix, device: torch.device) -> Tensor:
+    """A dense or sparse matrix as a dense tensor of the default precision."""
+    dense = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
+    return torch.as_tensor(dense, dtype=torch.get_default_dtype(), device=device)
+
+
+def read(path: Path) -> anndata.AnnData:
+    """The prepared data set."""
+    return anndata.read_h5ad(path)
+
+
+def encoded(codes: Tensor, n: int) -> Tensor:
+    """One-hot rows of integer codes, all zeros where the code is -1, [...] -> [..., n]."""
+    return one_hot(codes + 1, n + 1)[..., 1:].to(torch.get_default_dtype())
+
+
+def batch_of(rows: Rows, index: Tensor, noise: Tensor, weight: Tensor | None = None) -> Batch:
+    """The batch of rows `index` [S, B] with its noise [S, k, B, n_noise]."""
+    return Batch(
+        rows.x[index],
+        rows.target[index],
+        encoded(rows.condition[index], rows.n_conditions),
+        encoded(rows.label.gather(1, index), rows.n_components),
+        noise,
+        torch.ones(index.shape, dtype=rows.x.dtype, device=rows.x.device) if weight is None else weight,
+    )
+
+
+def order(label: Tensor, batch_size: int, generators: list[torch.Generator]) -> Order:
+    """A new order of the rows for one epoch of every seed.
+
+    The batches are of one size, the largest that does not exceed `batch_size` and leaves the fewest places to fill;
+    those are filled with rows of weight 0. Where some rows are labelled and others not, every batch holds its share of
+    labelled rows, at least one: a labelled row that appears r times an epoch has weight 1/r, so that the weighted
+    sum over the epoch is the sum over the rows.
+
+    Args:
+        label: what each seed sees, codes or -1, [S, N]; the number of labelled rows is the same for all seeds.
+        batch_size: rows a batch, at most; may exceed N.
+        generators: each seed's own.
+    """
+    n = label.shape[1]
+    shuffled = permutations(generators, n)  # S, N
+    n_labelled = int((label[0] >= 0).sum())
+    steps = -(-n // batch_size)
+    if n_labelled in (0, n):
+        return Order(*dealt(shuffled, steps))
+    first = label.gather(1, shuffled).lt(0).to(torch.uint8).argsort(1, stable=True)  # labelled rows first
+    shuffled = shuffled.gather(1, first)
+    labelled, hidden = dealt(shuffled[:, :n_labelled], steps), dealt(shuffled[:, n_labelled:], steps)
+    return Order(torch.cat([labelled[0], hidden[0]], -1), torch.cat([labelled[1], hidden[1]], -1))
+
+
+def dealt(rows: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Rows [S, n] in `steps` equal batches [S, steps, B], and their weights.
+
+    Fewer rows than steps are repeated, so that no batch goes without; else what fills the last places has weight 0.
+    """
+    n_seeds, n = rows.shape
+    size = -(-n // steps)
+    places = steps * size
+    position = torch.arange(places, device=rows.device)
+    times = torch.bincount(position % n, minlength=n)
+    weight = 1 / times[position % n] if n < steps else (position < n).to(torch.get_default_dtype())
+    spread = position.unflatten(0, (size, steps)).T.flatten()  # batch b takes places b, b + steps, ...
+    return (
+        rows[:, (position % n)[spread]].unflatten(1, (steps, size)),
+        weight[spread].expand(n_seeds, -1).unflatten(1, (steps, size)).to(torch.get_default_dtype()),
+    )

@@ -1,0 +1,144 @@
+"""Step `embed`: what the trained model says of every row, so that no later step needs the model."""
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from gmvae import inference
+from gmvae.batches import Rows, batch_of, encoded, read, rows_of
+from gmvae.command import run
+from gmvae.device import device_of
+from gmvae.files import write_h5ad
+from gmvae.latent import showcase_rows
+from gmvae.likelihoods import library
+from gmvae.randomness import generators
+from gmvae.weights import load
+
+BOUND_ROWS = 2000  # test rows, at most, that the importance-weighted bound is computed on
+
+
+def embed(
+    data: Path,
+    observed: Path,
+    weights: Path,
+    output: Path,
+    task: str,
+    model: str,
+    n_draws: int = 32,
+    n_importance: int = 100,
+    n_samples: int = 8,
+    device: str = "auto",
+    threads: int = 1,
+) -> None:
+    """Write latent.h5ad: per seed the latent, q(y|x), clusters, terms and bounds of every row, and a showcase.
+
+    data: the prepared data set (h5ad). observed: which labels the model saw. weights: the trained model. output: the
+    h5ad written. task, model: names. n_draws: draws of z that q(y|x) is averaged over. n_importance: draws of the
+    importance-weighted bound. n_samples: samples shown of each component. device, threads: as in training.
+    """
+    torch.set_num_threads(threads)
+    chosen = device_of(device)
+    trained, described = load(weights, chosen)
+    arguments = described["arguments"]
+    seeds, k = arguments["seeds"], arguments["n_components"] if trained.has_components else 0
+    torch.set_default_dtype(next(trained.parameters()).dtype)
+    adata = read(data)
+    rows = rows_of(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], chosen)
+    latent = anndata.AnnData(obs=adata.obs[[c for c in ("label", "condition", "batch", "split") if c in adata.obs]])
+    latent.uns = {
+        "task": task,
+        "model": model,
+        "seeds": np.array(seeds),
+        "n_components": k,
+        "labels_observed": bool((pd.read_csv(observed, dtype=str, keep_default_na=False)["label"] != "").any()),
+    }
+    fill_latent(latent, trained, rows, seeds)
+    if k:
+        fill_clusters(latent, trained, rows, seeds, n_draws)
+    fill_terms(latent, trained, rows, seeds, n_importance)
+    latent.uns["showcase"] = showcase(trained, rows, seeds, showcase_rows(adata), n_samples)
+    write_h5ad(latent, output)
+
+
+def numbers(tensor: Tensor) -> np.ndarray:
+    """A tensor as float32 for the file."""
+    return tensor.float().cpu().numpy()
+
+
+def fill_latent(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int]) -> None:
+    """obsm z_{seed}: the mean of q(z|x)."""
+    for seed, z in zip(seeds, inference.embedding(model, rows), strict=True):
+        latent.obsm[f"z_{seed}"] = numbers(z)
+
+
+def fill_clusters(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], n_draws: int) -> None:
+    """q(y|x) averaged over draws of z, its likeliest component, and whether the posterior mean says another."""
+    averaged = inference.clusters(model, rows, generators(seeds, "cluster", rows.x.device), n_draws)
+    at_mean = inference.clusters(model, rows, None)
+    for s, seed in enumerate(seeds):
+        latent.obsm[f"q_y_{seed}"] = numbers(averaged[s])
+        latent.obs[f"cluster_{seed}"] = averaged[s].argmax(-1).cpu().numpy()
+        latent.obs[f"disagree_{seed}"] = (averaged[s].argmax(-1) != at_mean[s].argmax(-1)).cpu().numpy()
+
+
+def fill_terms(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], n_importance: int) -> None:
+    """obsm terms_{seed}: every term at weight 1, the ELBO, the bound on some test rows, and the objective.
+
+    A model without a bound on log p(x) has no ELBO: its objective is what it maximises.
+    """
+    found = inference.terms(model, rows, generators(seeds, "terms", rows.x.device))
+    objective = found.pop("elbo")
+    if model.has_bound:
+        found |= {"elbo": objective, "bound": bounds_on_test(latent, model, rows, seeds, n_importance)}
+    found["objective"] = objective
+    for s, seed in enumerate(seeds):
+        frame = {name: numbers(value[s]) for name, value in found.items()}
+        latent.obsm[f"terms_{seed}"] = pd.DataFrame(frame, index=latent.obs_names)
+
+
+def bounds_on_test(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], k: int) -> Tensor:
+    """The importance-weighted bound on the first 2,000 test rows, NaN elsewhere, [S, N]."""
+    test = np.flatnonzero(latent.obs["split"] == "test")[:BOUND_ROWS]
+    some = torch.as_tensor(test, device=rows.x.device)
+    values = torch.full((len(seeds), rows.x.shape[0]), torch.nan, device=rows.x.device)
+    values[:, some] = inference.bounds(model, only(rows, some), generators(seeds, "bound", rows.x.device), k).to(values)
+    return values
+
+
+def only(rows: Rows, some: Tensor) -> Rows:
+    """The rows at these positions."""
+    return rows._replace(
+        x=rows.x[some], target=rows.target[some], condition=rows.condition[some], label=rows.label[:, some]
+    )
+
+
+@torch.no_grad()
+def showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndarray, n_samples: int) -> dict:
+    """Some test rows with their reconstructions at the posterior mean, and samples of every component, per seed.
+
+    Counts are shown at the shown rows' median library, conditions at the first.
+    """
+    index = torch.as_tensor(shown, device=rows.x.device).expand(len(seeds), -1)
+    batch = batch_of(rows, index, rows.x.new_zeros(len(seeds), 1, len(shown), model.n_noise))
+    size = library(batch.target)
+    back = model.decode(model.embed(batch), batch.condition, size)
+    found = {"rows": np.asarray(shown)}
+    found |= {f"reconstruction_{seed}": numbers(back[s]) for s, seed in enumerate(seeds)}
+    if not model.has_bound:
+        return found
+    draws = generators(seeds, "sample", rows.x.device)
+    components = range(rows.n_components) if model.has_components else [None]
+    first = rows.condition.new_full((len(seeds), n_samples), 0 if rows.n_conditions else -1)
+    condition = encoded(first, rows.n_conditions)
+    scale = size.median().expand(len(seeds), n_samples, 1)
+    drawn = [model.sample(n_samples, component, draws=draws) for component in components]
+    grid = torch.stack([model.decode(z, condition, scale) for z in drawn], 1)  # S, K, n, D
+    return found | {f"samples_{seed}": numbers(grid[s]) for s, seed in enumerate(seeds)}
+
+
+if __name__ == "__main__":
+    run(embed)

@@ -1,0 +1,89 @@
+"""Variational autoencoder.
+
+Story:      z ~ N(0, I),  x ~ p(x|z)
+Inference:  q(z|x) = N(m(x), diag s²(x))
+
+Objective, to be maximised, for k draws z_i ~ q(z|x) (equation 3.9 of the thesis, the divergence in closed form):
+    ELBO = 1/k sum_i log p(x|z_i) - KL( q(z|x) ‖ N(0, I) )
+
+Source: Kingma & Welling 2013.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from gmvae.batches import Batch
+from gmvae.divergences import kl_standard_normal, log_normal
+from gmvae.errors import Refused
+from gmvae.likelihoods import Likelihood
+from gmvae.nn import MLP, Normal, drawn
+from gmvae.randomness import generators, normal
+
+
+class Model(nn.Module):
+    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `layer_norm`,
+    `variance` of a normal likelihood (fixed, learned, optimal)."""
+
+    has_components = False
+    has_bound = True
+
+    def __init__(
+        self,
+        n_features: int,
+        likelihood: str,
+        seeds: list[int],
+        n_components: int = 1,
+        n_conditions: int = 0,
+        *,
+        n_latent: int = 10,
+        n_hidden: int = 128,
+        n_layers: int = 2,
+        layer_norm: bool = False,
+        variance: str = "fixed",
+    ):
+        super().__init__()
+        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        self.n_noise = n_latent  # standard normals a row
+        self.p = Likelihood(likelihood, len(seeds), n_features, variance)
+        self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
+        self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The objective's terms per row, [S, B] each."""
+        mean, log_variance = self.q_z(batch.x)  # S, B, L
+        z = drawn(mean, log_variance, batch.noise)  # S, k, B, L
+        return {
+            "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
+            "kl_z": kl_standard_normal(mean, log_variance),
+        }
+
+    def log_weights(self, batch: Batch) -> Tensor:
+        """log p(x|z) p(z) / q(z|x) at the k draws, [S, k, B]; their log-mean-exp bounds log p(x) (Burda 2016)."""
+        mean, log_variance = self.q_z(batch.x)
+        z = drawn(mean, log_variance, batch.noise)
+        log_q_z = log_normal(z, mean.unsqueeze(1), log_variance.unsqueeze(1))
+        return self.p.log_prob(batch.target, self.decoder(z)) + log_normal(z) - log_q_z
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The mean of q(z|x), [S, B, L]."""
+        return self.q_z(batch.x)[0]
+
+    def cluster(self, batch: Batch) -> Tensor:
+        """Refused: the model has no classes."""
+        raise Refused("vae: has no components to cluster with; cluster its latent, or use gmdvae")
+
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+        """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""
+        return self.p.mean(self.decoder(z), library)
+
+    def sample(
+        self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
+    ) -> Tensor:
+        """n draws z ~ N(0, I) a seed, [S, n, L]; `decode` makes data of them."""
+        if component is not None or condition is not None:
+            raise Refused("vae: has neither components nor conditions to sample from; use gmdvae or cvae")
+        return normal(draws, n, self.n_noise)
+
+    def convert(self, batch: Batch, condition: int) -> Tensor:
+        """Refused: the model knows no conditions."""
+        raise Refused("vae: is not conditional, so there is no condition to convert to; use cvae or cgmdvae")

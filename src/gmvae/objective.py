@@ -1,0 +1,20 @@
+"""The one place where terms become a loss, and where the ELBO is put together."""
+
+from torch import Tensor
+
+
+def elbo(terms: dict[str, Tensor]) -> Tensor:
+    """reconstruction - sum kl_*: all weights 1 and no label term, [...] as the terms are."""
+    return terms["reconstruction"] - sum(value for name, value in terms.items() if name.startswith("kl_"))
+
+
+def loss(terms: dict[str, Tensor], kl_weight: float, label_weight: float, row_weight: Tensor) -> Tensor:
+    """-(reconstruction + label_weight · label - kl_weight · sum kl_*), the mean over the batch of each seed, [S].
+
+    Args:
+        terms: named terms per row, [S, B] each, unweighted.
+        row_weight: the rows' weights, [S, B]; they average to 1 over an epoch's rows, and fillers have 0.
+    """
+    reward = terms["reconstruction"] + label_weight * terms.get("label", 0.0)
+    penalty = sum(value for name, value in terms.items() if name.startswith("kl_"))
+    return -(row_weight * (reward - kl_weight * penalty)).sum(-1) / row_weight.sum(-1)

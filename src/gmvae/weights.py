@@ -1,0 +1,44 @@
+"""A trained model on disk: safetensors with one metadata key, a JSON that says how to build the model again."""
+
+import importlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from gmvae.errors import Refused
+from gmvae.files import beside
+
+
+def built(module: str, arguments: dict) -> nn.Module:
+    """The model of `gmvae.models.{module}` with the constructor's arguments."""
+    return importlib.import_module(f"gmvae.models.{module}").Model(**arguments)
+
+
+def save(model: nn.Module, module: str, arguments: dict, path: Path) -> None:
+    """Write weights and buffers; the same model gives the same bytes, as several metadata keys would not."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    described = json.dumps({"module": module, "arguments": arguments}, sort_keys=True)
+    with beside(path) as temporary:
+        save_file(tensors, temporary, metadata={"model": described})
+
+
+def load(path: Path, device: torch.device) -> tuple[nn.Module, dict]:
+    """The model and its description, in the precision it was trained in.
+
+    Raises:
+        Refused: the file is no weights file of this project.
+    """
+    try:
+        with safe_open(path, "pt", device=str(device)) as file:
+            described = json.loads(file.metadata()["model"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except Exception as error:
+        raise Refused(f"{path}: not a readable weights file ({error}); delete it and run again") from None
+    model = built(described["module"], described["arguments"])
+    dtype = next((tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()), torch.float32)
+    model.to(device, dtype).load_state_dict(tensors)
+    return model.eval(), described
