@@ -1,0 +1,62 @@
+# The commands of this project: `make help` lists them. Everything else is Snakemake's.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all thesis report test test-all lint latex clean help
+
+STAMP := .venv/.stamp
+SNAKEMAKE := .venv/bin/snakemake --cores all
+PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto
+LATEX := latexmk biber texlive-latex-recommended texlive-latex-extra texlive-science texlive-pictures \
+	texlive-bibtex-extra texlive-fonts-recommended lmodern
+# true where LaTeX is complete: its programs, and one file of each package above
+HAS_LATEX := command -v latexmk >/dev/null && command -v biber >/dev/null && \
+	kpsewhich scrbook.cls cleveref.sty siunitx.sty tikz.sty biblatex.sty lmodern.sty >/dev/null 2>&1
+NO_LATEX := echo "No PDF: LaTeX is missing. Install TeX Live, on Debian: apt-get install --no-install-recommends $(strip $(LATEX))"
+
+all: $(STAMP) latex  ## results/thesis.pdf and everything it needs (the default)
+	@if $(HAS_LATEX); then $(SNAKEMAKE); else $(SNAKEMAKE) --omit-from thesis; $(NO_LATEX); exit 1; fi
+
+thesis: $(STAMP) latex  ## only results/thesis.pdf, computing what it lacks
+	@if $(HAS_LATEX); then $(SNAKEMAKE) results/thesis.pdf; else $(NO_LATEX); exit 1; fi
+
+report: all  ## results/report.html: every figure and table in one file, for a browser
+	.venv/bin/snakemake --report results/report.html
+
+test: $(STAMP) latex  ## the tests but the slow ones
+	$(PYTEST) -m "not slow"
+
+test-all: $(STAMP) latex  ## all tests
+	$(PYTEST)
+
+lint: $(STAMP)  ## style of the Python and Snakemake files
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/snakefmt --check Snakefile workflow
+
+# The environment. The stamp is newer than what it was made from, so a second call runs no installer.
+$(STAMP): constraints.txt pyproject.toml
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			test -x .venv/bin/python || $$python -m venv .venv || exit 1; found=1; break; \
+		fi; \
+	done; \
+	test -n "$$found" || { echo "Python 3.11 or newer is missing: install it, or name it, as in make PYTHON=/opt/python"; exit 1; }
+	@echo "Installing what constraints.txt pins into .venv (some minutes)"
+	@.venv/bin/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# LaTeX, where it is missing and may be installed; where not, the targets above say so.
+latex:
+	@$(HAS_LATEX) || if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "Installing LaTeX with apt-get"; export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $(LATEX); } >/dev/null || true; \
+	fi
+
+clean:  ## remove what was computed but raw files and results/reference: make clean SURE=yes
+	@test "$(SURE)" = yes || { echo "This removes all runs and the thesis. If that is meant: make clean SURE=yes"; exit 1; }
+	rm -rf .snakemake
+	test ! -d results || find results -mindepth 1 -maxdepth 1 ! -name raw ! -name reference -exec rm -rf {} +
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*##  */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
