@@ -20,5 +20,5 @@ def read(raw: Path | None = None) -> anndata.AnnData:
         ),
         var=pd.DataFrame(index=[f"pixel {row},{column}" for row in range(8) for column in range(8)]),
     )
-    adata.uns = {"likelihood": "bernoulli", "shape": np.array([8, 8], dtype=np.int64)}
+    adata.uns = {"likelihood": "normal", "shape": np.array([8, 8], dtype=np.int64)}
     return adata
