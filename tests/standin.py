@@ -1,0 +1,99 @@
+"""A folder of stand-in results, made in moments, from which the book can be set: blank figures, drawn numbers."""
+
+import json
+from pathlib import Path
+
+import anndata
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from gmvae.claims import claims
+from gmvae.config import figures, models, n_components, names, seeds, study, tasks
+from gmvae.numbers import numbers
+from gmvae.runs import list_runs
+from gmvae.sources import ROOT
+from gmvae.tables import tabulate
+
+matplotlib.use("pdf")
+from matplotlib import pyplot as plt
+
+CONTROLS = ["truth", "random"]
+SHARES = ["accuracy", "purity", "nmi", "ari", "silhouette", "disagreement"]
+TERMS = ["reconstruction", "kl_d", "kl_w", "kl_y", "kl_z", "elbo", "bound", "objective"]
+
+
+def metrics_of(config: dict) -> pd.DataFrame:
+    """Metrics of the config's study with drawn values: every model has every metric but those it cannot have."""
+    draws, rows = np.random.default_rng(0), []
+    for task in tasks(config):
+        for model in models(config, task):
+            kept = [] if model in ("pca", "ae", "vae") else SHARES[:4]
+            kept = [*kept, "silhouette", *(TERMS if model in ("vae", "gmdvae") else ["objective"])]
+            kept += ["occupancy", "effective_components", "disagreement"] if model == "gmdvae" else []
+            for metric in kept:
+                base = draws.uniform(0.3, 0.9) if metric in SHARES else draws.uniform(-200, 200)
+                for seed in seeds(config):
+                    for split in ("train", "test"):
+                        rows.append((task, model, seed, split, metric, base + 0.02 * draws.standard_normal()))
+    return pd.DataFrame(rows, columns=["task", "model", "seed", "split", "metric", "value"])
+
+
+def data_set(path: Path) -> None:
+    """A small data set in the promised form."""
+    classes = np.repeat(["a", "b", "c"], 20)
+    obs = pd.DataFrame({"label": pd.Categorical(classes), "split": pd.Categorical(["train", "test"] * 30)})
+    obs.index = obs.index.map(str)
+    adata = anndata.AnnData(X=np.ones((60, 4), np.float32), obs=obs, uns={"likelihood": "normal", "name": path.stem})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    adata.write_h5ad(path)
+
+
+def blank_figure(path: Path) -> None:
+    """A figure of the text's width with nothing in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure = plt.figure(figsize=(142 / 25.4, 60 / 25.4))
+    figure.savefig(path, metadata={"CreationDate": None})
+    plt.close(figure)
+
+
+def provenance(path: Path, module: str | None) -> None:
+    """What a run would have recorded."""
+    settings = {"n_dimensions": 10}
+    if module:
+        settings = {"module": module, "settings": {"n_latent": 10}, "training": {"epochs": 100}, "n_components": 10}
+    made = {"settings": settings, "seeds": [0, 1], "versions": {"python": "3.11.2"}, "commit": "0" * 40}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made | {"dirty": False, "device": "cpu"}))
+
+
+def results(folder: Path, config: dict, mode: str = "warn") -> None:
+    """Fill folder/results with all that the book reads; the working directory has no part in it."""
+    made = folder / "results"
+    made.mkdir(parents=True, exist_ok=True)
+    metrics_of(config).to_csv(made / "metrics.csv", index=False)
+    data = [made / "data" / f"{config['tasks'][task]['dataset']}.h5ad" for task in tasks(config)]
+    for path in data:
+        data_set(path)
+    for task, figure in figures(config):
+        blank_figure(made / "figures" / task / f"{figure}.pdf")
+    listed = []
+    for task in tasks(config):
+        for model in models(config, task):
+            listed.append(made / "runs" / task / model / "provenance.json")
+            provenance(listed[-1], config["models"][model].get("module"))
+    texts(folder, config, data, listed, mode)
+
+
+def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode: str) -> None:
+    """The steps that write LaTeX, on the stand-ins."""
+    made, shown = folder / "results", names(config)
+    for task in tasks(config):
+        of_task = models(config, task)
+        components = {model: n_components(config, task, model) for model in of_task}
+        kept = [model for model in CONTROLS if model in of_task]
+        tabulate(made / "metrics.csv", task, of_task, kept, components, shown, made / "tables" / f"{task}.tex")
+    front = {key: config["thesis"][key] for key in ("author", "place", "date")} | {"study": study(config)["title"]}
+    numbers(made / "metrics.csv", data, shown, front, made / "numbers.tex")
+    claims(made / "metrics.csv", sorted((ROOT / "thesis").rglob("*.tex")), shown, mode, made / "claims.tex")
+    list_runs(listed, shown, made / "tables" / "runs.tex")
