@@ -91,7 +91,7 @@ def test_make_without_latex_makes_all_but_the_pdf_and_says_what_to_install(proje
     finished = project.make()
     assert finished.returncode != 0
     assert "Error 1" in finished.stderr  # make's own status is 2 whenever a recipe's is not 0
-    assert project.called("snakemake") == ["snakemake --cores all --omit-from thesis"]
+    assert project.called("snakemake") == ["snakemake --cores all results"]
     (advice,) = [line for line in finished.stdout.splitlines() if "LaTeX is missing" in line]
     assert "latexmk" in advice and "biber" in advice and "texlive-latex-extra" in advice
     assert bool(project.called("apt-get")) == (user == "root whose apt fails")
@@ -101,7 +101,7 @@ def test_latex_without_a_package_counts_as_missing(project):
     project.latex()
     project.program("bin/kpsewhich", "exit 1")
     assert project.make().returncode != 0
-    assert project.called("snakemake") == ["snakemake --cores all --omit-from thesis"]
+    assert project.called("snakemake") == ["snakemake --cores all results"]
 
 
 def test_make_fails_when_the_pipeline_fails(project):
