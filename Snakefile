@@ -1,0 +1,50 @@
+"""From raw data to the thesis. `snakemake --cores all` makes everything; what is made is chosen in config.yaml."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir, "src")))
+
+from gmvae import config as plan
+from gmvae.errors import Refused
+from gmvae.sources import ROOT, parameters, sources
+
+
+configfile: Path(workflow.basedir, "config.yaml")
+
+
+try:
+    plan.check(config)
+except Refused as refusal:
+    sys.exit(f"error: {refusal}")
+
+# Jobs run this interpreter on this checkout's code, with this many threads, whatever is installed or set elsewhere.
+PYTHON = sys.executable
+os.environ["PYTHONPATH"] = str(Path(workflow.basedir, "src"))
+for library in "OMP", "OPENBLAS", "MKL", "NUMBA":
+    os.environ[f"{library}_NUM_THREADS"] = str(config["threads"])
+os.environ["MPLBACKEND"] = "Agg"
+GPU = config["device"] == "cuda" or config["device"] == "auto" and shutil.which("nvidia-smi") is not None
+
+
+wildcard_constraints:
+    source="|".join(config["downloads"]) or "none",
+    dataset="|".join(config["datasets"]),
+    task="|".join(config["tasks"]),
+    model="|".join(config["models"]),
+    figure="|".join(config["thesis"]["figures"]),
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/runs.smk"
+include: "workflow/rules/metrics.smk"
+include: "workflow/rules/thesis.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/thesis.pdf",

@@ -1,0 +1,69 @@
+# Raw files -> data sets -> which labels a task's models may see.
+
+
+def raw_files(wildcards):
+    source = config["datasets"][wildcards.dataset]["source"]
+    return [f"results/raw/{source}/{file}" for file in config["downloads"].get(source, {})]
+
+
+def data_of(task):
+    return f"results/data/{config['tasks'][task]['dataset']}.h5ad"
+
+
+rule fetch:
+    input:
+        code=sources("gmvae.fetch"),
+    output:
+        "results/raw/{source}/{file}",
+    log:
+        "results/logs/fetch/{source}/{file}.log",
+    params:
+        url=lambda wc: config["downloads"][wc.source][wc.file]["url"],
+        sha256=lambda wc: config["downloads"][wc.source][wc.file].get("sha256", ""),
+        sha256_decompressed=lambda wc: config["downloads"][wc.source][wc.file].get("sha256_decompressed", ""),
+    shell:
+        "{PYTHON:q} -m gmvae.fetch --source {wildcards.source} --file {wildcards.file:q} --output {output:q} "
+        "--url {params.url:q} --sha256 {params.sha256:q} --sha256-decompressed {params.sha256_decompressed:q} "
+        "--mirror {config[mirror]:q} --cache {config[cache]:q} "
+        "$([ {config[offline]} = True ] && echo --offline || echo --no-offline) > {log:q} 2>&1"
+
+
+rule prepare:
+    input:
+        raw=raw_files,
+        code=lambda wc: sources("gmvae.prepare", f"gmvae.datasets.{config['datasets'][wc.dataset]['source']}"),
+    output:
+        "results/data/{dataset}.h5ad",
+    log:
+        "results/logs/prepare/{dataset}.log",
+    params:
+        entry=lambda wc: [
+            part
+            for key, value in config["datasets"][wc.dataset].items()
+            for part in (f"--{key.replace('_', '-')}", json.dumps(value) if isinstance(value, dict) else str(value))
+        ],
+        raw=lambda wc, input: (
+            ["--raw", f"results/raw/{config['datasets'][wc.dataset]['source']}"] if input.raw else []
+        ),
+    shell:
+        "{PYTHON:q} -m gmvae.prepare {params.entry:q} {params.raw:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule prepared:
+    """Every data set of the study."""
+    input:
+        sorted({data_of(task) for task in plan.tasks(config)}),
+
+
+rule observe:
+    input:
+        data=lambda wc: data_of(wc.task),
+        code=sources("gmvae.observe"),
+    output:
+        "results/tasks/{task}/observed.csv",
+    log:
+        "results/logs/observe/{task}.log",
+    params:
+        labels=lambda wc: str(config["tasks"][wc.task]["labels"]),
+    shell:
+        "{PYTHON:q} -m gmvae.observe --data {input.data:q} --output {output:q} --labels {params.labels:q} > {log:q} 2>&1"

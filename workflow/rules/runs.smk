@@ -1,0 +1,104 @@
+# A run: all seeds of one model on one task, in one folder. A trained model and a baseline leave the same latent.h5ad.
+
+
+def alternatives(kind):
+    """The models of one kind as a regular expression: what tells the rules `embed` and `baseline` apart."""
+    return "|".join(model for model, entry in config["models"].items() if kind in entry) or "none"
+
+
+def module(wildcards):
+    return config["models"][wildcards.model]["module"]
+
+
+def space(wildcards):
+    """The run that a baseline works on the latent of, if any."""
+    name = config["models"][wildcards.model]["space"]
+    return f"results/runs/{wildcards.task}/{name}/latent.h5ad" if name in config["models"] and name != "pca" else []
+
+
+rule train:
+    input:
+        data=lambda wc: data_of(wc.task),
+        observed="results/tasks/{task}/observed.csv",
+        code=lambda wc: sources("gmvae.train", f"gmvae.models.{module(wc)}"),
+    output:
+        weights="results/runs/{task}/{model}/weights.safetensors",
+        history="results/runs/{task}/{model}/history.csv",
+        provenance="results/runs/{task}/{model}/provenance.json",
+    log:
+        "results/logs/train/{task}/{model}.log",
+    benchmark:
+        "results/logs/train/{task}/{model}.benchmark.tsv"
+    wildcard_constraints:
+        model=alternatives("module"),
+    params:
+        module=module,
+        settings=lambda wc: json.dumps(plan.model_settings(config, wc.task, wc.model), sort_keys=True),
+        training=lambda wc: json.dumps(plan.training(config, wc.task, wc.model), sort_keys=True),
+        n_components=lambda wc: plan.n_components(config, wc.task, wc.model),
+        seeds=plan.seeds(config),
+        device=config["device"],
+        threads=config["threads"],
+    threads: config["threads"]
+    resources:
+        gpu=int(GPU),
+    shell:
+        "{PYTHON:q} -m gmvae.train --data {input.data:q} --observed {input.observed:q} "
+        "--weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q} "
+        "--module {params.module} --settings {params.settings:q} --training {params.training:q} "
+        "--n-components {params.n_components} --seeds {params.seeds} "
+        "--device {params.device} --threads {params.threads} "
+        "$([ {config[progress]} = True ] && echo --progress || echo --no-progress) > {log:q} 2>&1"
+
+
+rule embed:
+    input:
+        data=lambda wc: data_of(wc.task),
+        observed="results/tasks/{task}/observed.csv",
+        weights="results/runs/{task}/{model}/weights.safetensors",
+        code=lambda wc: sources("gmvae.embed", f"gmvae.models.{module(wc)}"),
+    output:
+        "results/runs/{task}/{model}/latent.h5ad",
+    log:
+        "results/logs/embed/{task}/{model}.log",
+    wildcard_constraints:
+        model=alternatives("module"),
+    params:
+        device=config["device"],
+        threads=config["threads"],
+    threads: config["threads"]
+    resources:
+        gpu=int(GPU),
+    shell:
+        "{PYTHON:q} -m gmvae.embed --data {input.data:q} --observed {input.observed:q} --weights {input.weights:q} "
+        "--output {output:q} --task {wildcards.task} --model {wildcards.model} "
+        "--device {params.device} --threads {params.threads} > {log:q} 2>&1"
+
+
+rule baseline:
+    input:
+        data=lambda wc: data_of(wc.task),
+        latent=space,
+        code=lambda wc: sources(
+            "gmvae.baseline",
+            *[f"gmvae.baselines.{name}" for name in [config["models"][wc.model]["baseline"]] if name != "none"],
+        ),
+    output:
+        latent="results/runs/{task}/{model}/latent.h5ad",
+        provenance="results/runs/{task}/{model}/provenance.json",
+    log:
+        "results/logs/baseline/{task}/{model}.log",
+    wildcard_constraints:
+        model=alternatives("baseline"),
+    params:
+        name=lambda wc: config["models"][wc.model]["baseline"],
+        space=lambda wc: config["models"][wc.model]["space"],
+        settings=lambda wc: json.dumps(plan.model_settings(config, wc.task, wc.model), sort_keys=True),
+        n_components=lambda wc: plan.n_components(config, wc.task, wc.model),
+        seeds=plan.seeds(config),
+        latent=lambda wc, input: ["--latent", input.latent] if input.latent else [],
+    shell:
+        "{PYTHON:q} -m gmvae.baseline --data {input.data:q} {params.latent:q} "
+        "--output {output.latent:q} --provenance {output.provenance:q} --name {params.name} --space {params.space} "
+        "--settings {params.settings:q} --n-components {params.n_components} --seeds {params.seeds} "
+        "--task {wildcards.task} --model {wildcards.model} > {log:q} 2>&1"

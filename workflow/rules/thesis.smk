@@ -1,0 +1,157 @@
+# Metrics, latents and histories -> figures, tables, numbers -> the thesis.
+
+TEXTS = sorted(str(path.relative_to(ROOT)) for path in Path(ROOT, "thesis").rglob("*") if path.suffix in (".tex", ".bib"))
+FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.figures(config)]
+
+
+def names_of(task):
+    """Display names of what a task's figures and tables show, as JSON."""
+    shown = {task, config["tasks"][task]["dataset"], *plan.models(config, task), *config["names"]}
+    return json.dumps({key: name for key, name in plan.names(config).items() if key in shown}, sort_keys=True)
+
+
+def kit(task):
+    """What a figure may ask for by the names of its parameters."""
+    models, trained = plan.models(config, task), plan.trained(config, task)
+    return {
+        "data": [data_of(task)],
+        "models": projected(task),
+        "latents": [f"results/runs/{task}/{model}/latent.h5ad" for model in projected(task)],
+        "trained": trained,
+        "histories": [f"results/runs/{task}/{model}/history.csv" for model in trained],
+        "projection": [f"results/tasks/{task}/projection.csv"],
+        "metrics": ["results/metrics.csv"],
+    }
+
+
+def asked(wildcards):
+    """The part of the kit that the figure asks for."""
+    wanted = parameters(f"gmvae.figures.{wildcards.figure}", "draw")
+    return {name: values for name, values in kit(wildcards.task).items() if name in wanted}
+
+
+rule figure:
+    input:
+        files=lambda wc: [file for values in asked(wc).values() for file in values if "/" in file],
+        code=lambda wc: sources(f"gmvae.figures.{wc.figure}"),
+    output:
+        pdf="results/figures/{task}/{figure}.pdf",
+        svg=report(
+            "results/figures/{task}/{figure}.svg",
+            caption="../report/figure.rst",
+            category="Figures",
+            subcategory="{task}",
+            labels={"figure": "{figure}"},
+        ),
+    log:
+        "results/logs/figure/{task}/{figure}.log",
+    params:
+        kit=lambda wc: [part for name, values in asked(wc).items() for part in (f"--{name}", *values)],
+        names=lambda wc: names_of(wc.task),
+    shell:
+        "{PYTHON:q} -m gmvae.figures.{wildcards.figure} --output {output.pdf:q} --task {wildcards.task} "
+        "--names {params.names:q} {params.kit:q} > {log:q} 2>&1"
+
+
+rule tabulate:
+    input:
+        metrics="results/metrics.csv",
+        code=sources("gmvae.tables"),
+    output:
+        tex="results/tables/{task}.tex",
+        csv=report(
+            "results/tables/{task}.csv", caption="../report/table.rst", category="Tables", labels={"task": "{task}"}
+        ),
+    log:
+        "results/logs/tabulate/{task}.log",
+    params:
+        models=lambda wc: plan.models(config, wc.task),
+        controls=lambda wc: [
+            model
+            for model in plan.baselines(config, wc.task)
+            if config["models"][model]["baseline"] in ("truth", "random")
+        ],
+        n_components=lambda wc: json.dumps(
+            {model: plan.n_components(config, wc.task, model) for model in plan.models(config, wc.task)}
+        ),
+        names=lambda wc: names_of(wc.task),
+    shell:
+        "{PYTHON:q} -m gmvae.tables --metrics {input.metrics:q} --task {wildcards.task} --models {params.models} "
+        "--controls {params.controls} --n-components {params.n_components:q} --names {params.names:q} "
+        "--output {output.tex:q} > {log:q} 2>&1"
+
+
+rule list_runs:
+    input:
+        provenance=[
+            f"results/runs/{task}/{model}/provenance.json"
+            for task in plan.tasks(config)
+            for model in plan.models(config, task)
+        ],
+        code=sources("gmvae.runs"),
+    output:
+        "results/tables/runs.tex",
+    log:
+        "results/logs/list_runs.log",
+    params:
+        names=json.dumps(plan.names(config), sort_keys=True),
+    shell:
+        "{PYTHON:q} -m gmvae.runs --provenance {input.provenance:q} --names {params.names:q} --output {output:q} "
+        "> {log:q} 2>&1"
+
+
+rule numbers:
+    input:
+        metrics="results/metrics.csv",
+        data=sorted({data_of(task) for task in plan.tasks(config)}),
+        code=sources("gmvae.numbers"),
+    output:
+        "results/numbers.tex",
+    log:
+        "results/logs/numbers.log",
+    params:
+        names=json.dumps(plan.names(config), sort_keys=True),
+        thesis=json.dumps({key: config["thesis"][key] for key in ("author", "place", "date")}, sort_keys=True),
+    shell:
+        "{PYTHON:q} -m gmvae.numbers --metrics {input.metrics:q} --data {input.data:q} --names {params.names:q} "
+        "--thesis {params.thesis:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule claims:
+    input:
+        metrics="results/metrics.csv",
+        texts=[text for text in TEXTS if text.endswith(".tex")],
+        code=sources("gmvae.claims"),
+    output:
+        "results/claims.tex",
+    log:
+        "results/logs/claims.log",
+    params:
+        names=json.dumps(plan.names(config), sort_keys=True),
+        mode=config["thesis"]["claims"],
+    shell:
+        "{PYTHON:q} -m gmvae.claims --metrics {input.metrics:q} --texts {input.texts:q} --names {params.names:q} "
+        "--mode {params.mode} --output {output:q} > {log:q} 2>&1"
+
+
+rule results:
+    """Everything but the PDF: for a machine without LaTeX."""
+    input:
+        [f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "svg")],
+        [f"results/tables/{task}.tex" for task in plan.tasks(config)],
+        "results/tables/runs.tex",
+        "results/numbers.tex",
+        "results/claims.tex",
+
+
+rule thesis:
+    input:
+        results=rules.results.input,
+        texts=TEXTS,
+        code=sources("gmvae.thesis"),
+    output:
+        report("results/thesis.pdf", caption="../report/thesis.rst", category="Thesis"),
+    log:
+        "results/logs/thesis.log",
+    shell:
+        "{PYTHON:q} -m gmvae.thesis --main thesis/thesis.tex --build results/latex --output {output:q} > {log:q} 2>&1"
