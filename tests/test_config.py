@@ -182,6 +182,11 @@ REFUSALS = {
         10.0,
         "training.epochs: found 10.0; allowed: a whole number from 1",
     ),
+    "a switch as --config reads it": (
+        "offline",
+        "true",
+        'offline: found "true"; allowed: true or false (in --config: True or False)',
+    ),
     "a truth for a number": ("threads", True, "threads: found true; allowed: a whole number from 1"),
     "a number that YAML reads as text": (
         "training.learning_rate",
