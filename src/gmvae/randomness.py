@@ -16,8 +16,8 @@ def generators(seeds: list[int], purpose: str, device: torch.device | str = "cpu
     return [torch.Generator(device).manual_seed(key(seed, purpose)) for seed in seeds]
 
 
-def normal(generators: list[torch.Generator], *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Standard normals [S, *shape], each seed's from its own generator; one call a seed, however many numbers."""
+def normal(generators: list[torch.Generator], *shape: int, dtype: torch.dtype | None = None) -> Tensor:
+    """Standard normals [S, *shape], each seed's from its own generator, in the default precision unless told."""
     return torch.stack([torch.randn(shape, generator=g, device=g.device, dtype=dtype) for g in generators])
 
 
