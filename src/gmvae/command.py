@@ -34,8 +34,9 @@ def parser(step: Callable) -> argparse.ArgumentParser:
     )
     hints = typing.get_type_hints(step)
     for name, parameter in inspect.signature(step).parameters.items():
-        required = parameter.default is inspect.Parameter.empty
-        default = None if required else parameter.default
+        optional = isinstance(hints[name], types.UnionType)  # X | None
+        required = parameter.default is inspect.Parameter.empty and not optional
+        default = None if parameter.default is inspect.Parameter.empty else parameter.default
         described.add_argument(
             f"--{name.replace('_', '-')}", required=required, default=default, **argument(hints[name])
         )
