@@ -1,6 +1,7 @@
 """config.yaml: what is refused and in which words, which entry wins, and that the comments are the manual."""
 
 import copy
+import dataclasses
 import inspect
 import re
 import time
@@ -12,6 +13,7 @@ import yaml
 from gmvae import config
 from gmvae.errors import Refused
 from gmvae.models.gmdvae import Model
+from gmvae.schedule import SCHEDULES, Training
 from gmvae.schema import PATH
 from gmvae.sources import keywords
 
@@ -141,6 +143,21 @@ REFUSALS = {
         "datasets.toy.settings",
         {"sed": 1},
         "datasets.toy.settings.sed: found an unknown setting; allowed: seed, ...; did you mean seed?",
+    ),
+    "a setting of the wrong kind": (
+        "tasks.toy.settings.n_hidden",
+        "many",
+        'tasks.toy.settings.n_hidden: found "many"; allowed: a whole number',
+    ),
+    "a baseline's setting of the wrong kind": (
+        "models.pca.settings",
+        {"n_dimensions": 2.5},
+        "models.pca.settings.n_dimensions: found 2.5; allowed: a whole number",
+    ),
+    "a reader's setting of the wrong kind": (
+        "datasets.toy.settings",
+        {"distance": "far"},
+        'datasets.toy.settings.distance: found "far"; allowed: a number ...',
     ),
     "a key that is missing": (
         "training.epochs",
@@ -355,6 +372,12 @@ def test_what_the_shipped_config_names_has_a_display_name(shipped):
     assert {"accuracy", "purity", "nmi", "ari", "elbo", "reconstruction"} < set(shipped["names"])
 
 
+def test_the_schema_and_the_training_loop_know_the_same_settings():
+    schema = yaml.safe_load(PATH.read_text(encoding="utf-8"))["$defs"]["training"]["properties"]
+    assert set(schema) == {field.name for field in dataclasses.fields(Training)}
+    assert tuple(schema["schedule"]["enum"]) == SCHEDULES
+
+
 def test_every_key_has_a_comment_above_it(shipped):
     lines = TEXT.splitlines()
     for key in shipped:
@@ -384,5 +407,7 @@ def test_everything_that_the_schema_can_refuse_is_described():
 
 def test_settings_are_read_off_the_source_as_python_sees_them():
     seen = inspect.signature(Model.__init__).parameters.values()
-    expected = [parameter.name for parameter in seen if parameter.kind is parameter.KEYWORD_ONLY]
+    expected = {
+        parameter.name: parameter.annotation.__name__ for parameter in seen if parameter.kind is parameter.KEYWORD_ONLY
+    }
     assert keywords("gmvae.models.gmdvae", "Model.__init__") == expected

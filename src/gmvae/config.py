@@ -4,8 +4,8 @@ Read by the Snakefile on every call, so it imports nothing heavy: settings of mo
 their source with `ast`.
 """
 
-from gmvae.schema import check_form, refused, shown
-from gmvae.sources import ROOT, keywords, parameters
+from gmvae.schema import check_form, check_type, refused, shown
+from gmvae.sources import ROOT, keywords, signature, types
 
 
 def study(config: dict) -> dict:
@@ -51,14 +51,20 @@ def model_settings(config: dict, task: str, model: str) -> dict:
     return {name: value for name, value in shared.items() if name in taken} | entry.get("settings", {})
 
 
-def accepted(entry: dict) -> list[str]:
-    """The settings that an entry of `models` takes: keyword-only parameters of its constructor or its `assign`."""
+def accepted(entry: dict) -> dict[str, str]:
+    """The settings that an entry of `models` takes, with their types: its constructor's or its `assign`'s keywords."""
     if "module" in entry:
         return keywords(f"gmvae.models.{entry['module']}", "Model.__init__")
-    of_space = ["n_dimensions"] if entry["space"] == "pca" else []
+    of_space = {"n_dimensions": "int"} if entry["space"] == "pca" else {}
     if entry["baseline"] == "none":
         return of_space
-    return of_space + keywords(f"gmvae.baselines.{entry['baseline']}", "assign")
+    return of_space | keywords(f"gmvae.baselines.{entry['baseline']}", "assign")
+
+
+def readable(entry: dict) -> dict[str, str]:
+    """The settings that an entry of `datasets` takes, with their types: its reader's arguments but the raw folder."""
+    arguments = signature(f"gmvae.datasets.{entry['source']}", "read")
+    return types(arguments.args[1:] + arguments.kwonlyargs)
 
 
 def training(config: dict, task: str, model: str) -> dict:
@@ -94,8 +100,7 @@ def check(config: dict) -> None:
         known(["downloads"], name, files("datasets"))
     for name, entry in config["datasets"].items():
         known(["datasets", name, "source"], entry["source"], files("datasets"))
-        taken = parameters(f"gmvae.datasets.{entry['source']}", "read")
-        check_settings(["datasets", name], entry, [setting for setting in taken if setting != "raw"])
+        check_settings(["datasets", name], entry, readable(entry))
     for name, entry in config["models"].items():
         check_model(config, name, entry)
     for name, entry in config["tasks"].items():
@@ -127,15 +132,19 @@ def check_task(config: dict, name: str, entry: dict) -> None:
         if space not in ["data", "pca", *entry["models"]]:
             allowed = f"{space} beside {model}, which is computed from it"
             raise refused(["tasks", name, "models"], f"{model} without {space}", allowed)
-    taken = {setting for model in entry["models"] for setting in accepted(config["models"][model])}
-    check_settings(["tasks", name], entry, sorted(taken))
+    taken = {}
+    for model in entry["models"]:
+        taken |= accepted(config["models"][model])
+    check_settings(["tasks", name], entry, taken)
 
 
-def check_settings(at: list[str], entry: dict, taken: list[str]) -> None:
-    """Every key of the entry's `settings` is one that is taken."""
-    for setting in entry.get("settings", {}):
+def check_settings(at: list[str], entry: dict, taken: dict[str, str]) -> None:
+    """Every key of the entry's `settings` is one that is taken, and holds what its type allows."""
+    for setting, value in entry.get("settings", {}).items():
+        here = [*at, "settings", setting]
         if setting not in taken:
-            raise refused([*at, "settings", setting], "an unknown setting", list(taken), nearest_to=setting)
+            raise refused(here, "an unknown setting", list(taken), nearest_to=setting)
+        check_type(here, value, taken[setting].removesuffix(" | None"))
 
 
 def known(at: list[str], name: str, allowed) -> None:

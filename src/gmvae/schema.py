@@ -20,6 +20,12 @@ KINDS = Draft202012Validator.TYPE_CHECKER.redefine_many(
         "number": lambda _, value: type(value) in (int, float) and math.isfinite(value),
     }
 )
+WORDS = {  # how the type of a setting is checked and described
+    "int": ("integer", "a whole number"),
+    "float": ("number", "a number (YAML reads 1e-3 as text: write 1.0e-3)"),
+    "str": ("string", "a text"),
+    "bool": ("boolean", "true or false"),
+}
 Validator = extend(Draft202012Validator, type_checker=KINDS)
 
 
@@ -29,6 +35,13 @@ def check_form(config: object) -> None:
     errors = sorted(Validator(schema).iter_errors(config), key=urgency)
     if errors:
         raise one_line(errors[0], schema)
+
+
+def check_type(at: list[str], value: object, annotation: str) -> None:
+    """Raise `Refused` where a setting's value is not what its Python annotation says; one without is not checked."""
+    kind, words = WORDS.get(annotation, (None, ""))
+    if kind and not KINDS.is_type(value, kind):
+        raise refused(at, shown(value), words)
 
 
 def urgency(error: ValidationError) -> tuple:

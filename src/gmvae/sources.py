@@ -46,9 +46,14 @@ def parameters(module: str, function: str) -> list[str]:
     return [name for name in names if name != "self"]
 
 
-def keywords(module: str, function: str) -> list[str]:
-    """The keyword-only parameter names: what the config may set."""
-    return [argument.arg for argument in signature(module, function).kwonlyargs]
+def keywords(module: str, function: str) -> dict[str, str]:
+    """The keyword-only parameters, what the config may set, each with its type as the source has it."""
+    return types(signature(module, function).kwonlyargs)
+
+
+def types(arguments: list[ast.arg]) -> dict[str, str]:
+    """The names of arguments with their annotations, "" for none."""
+    return {argument.arg: ast.unparse(argument.annotation) if argument.annotation else "" for argument in arguments}
 
 
 def signature(module: str, function: str) -> ast.arguments:
