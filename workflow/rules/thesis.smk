@@ -111,7 +111,10 @@ rule numbers:
         "results/logs/numbers.log",
     params:
         names=json.dumps(plan.names(config), sort_keys=True),
-        thesis=json.dumps({key: config["thesis"][key] for key in ("author", "place", "date")}, sort_keys=True),
+        thesis=json.dumps(
+            {key: config["thesis"][key] for key in ("author", "place", "date")} | {"study": plan.study(config)["title"]},
+            sort_keys=True,
+        ),
     shell:
         "{PYTHON:q} -m gmvae.numbers --metrics {input.metrics:q} --data {input.data:q} --names {params.names:q} "
         "--thesis {params.thesis:q} --output {output:q} > {log:q} 2>&1"
