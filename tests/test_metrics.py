@@ -39,6 +39,11 @@ def test_matching_leaves_components_without_class_where_there_are_more():
     assert metrics.matching(table).tolist() == [0, -1, 1]
 
 
+def test_every_component_has_a_number_of_its_own():
+    assert metrics.numbered(np.array([[0, 1], [8, 1], [3, 5], [1, 0]])).tolist() == [2, 0, 1, 3]
+    assert sorted(metrics.numbered(np.zeros((3, 5), dtype=int))) == [0, 1, 2]
+
+
 def test_matching_beats_the_greedy_choice():
     # Greedy takes the 6 and is left with the 0; the matching takes 5 + 5.
     table = np.array([[6, 5], [5, 0]])

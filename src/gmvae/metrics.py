@@ -29,6 +29,13 @@ def matching(table: np.ndarray) -> np.ndarray:
     return matched
 
 
+def numbered(table: np.ndarray) -> np.ndarray:
+    """A number of its own for each component [K]: the class that `matching` gives it, else one from C on."""
+    matched = matching(table)
+    matched[matched < 0] = table.shape[1] + np.arange(np.count_nonzero(matched < 0))
+    return matched
+
+
 def tags(table: np.ndarray) -> np.ndarray:
     """Majority class of each component [K], ties to the first class; -1 for a component without rows."""
     return np.where(table.sum(axis=1) > 0, table.argmax(axis=1), -1)

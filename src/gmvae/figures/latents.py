@@ -1,0 +1,171 @@
+"""Each latent in the plane, coloured by true class and by found component."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from gmvae import command, metrics, style
+from gmvae import latent as runs
+from gmvae.data import load
+from gmvae.errors import Refused
+
+COLUMNS = {4: 8, 6: 7, 8: 6, 10: 5}  # panels beside each other, as few as make a page: size of the letters in points
+POINTS = 40_000  # in the whole figure: a PDF that opens at once
+CONTROLS = ("truth", "random")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One scatter: coordinates [n, 2], a colour number per point [n], what it shows, and the names of its groups."""
+
+    points: np.ndarray
+    groups: np.ndarray
+    title: str
+    subtitle: str
+    keys: list[str]
+
+
+def draw(
+    output: Path, task: str, names: dict, data: Path, latents: list[Path], models: list[str], projection: Path
+) -> None:
+    """Draw, for each model of the task, its picked seed's UMAP coloured by class and by component.
+
+    Components take the colour of the class that they match; those beyond the classes have their own. Models that
+    share a latent share the panel of the classes. Controls are left out.
+    """
+    adata = load(data)
+    table = pd.read_csv(projection, dtype={"row": str, "model": str})
+    found = {model: runs.read(path) for path, model in zip(latents, models, strict=True)}
+    blocks = []
+    for group in spaces(table, [model for model in models if found[model].uns.get("baseline") not in CONTROLS]):
+        blocks.append(block(adata, table, {model: found[model] for model in group}, names))
+    if not blocks:
+        raise Refused(f"task {task}: no model but controls is left to draw; leave the figure `latents` out for it")
+    classes = list(adata.obs["label"].cat.categories) if "label" in adata.obs else []
+    style.save(page(blocks, classes), output)
+
+
+def spaces(table: pd.DataFrame, models: list[str]) -> list[list[str]]:
+    """The models in groups that share their coordinates, in the order of the first of each."""
+    groups = {}
+    for model in models:
+        points = table.loc[table["model"] == model, ["u", "v"]].to_numpy()
+        groups.setdefault(points.tobytes(), []).append(model)
+    return list(groups.values())
+
+
+def block(adata: anndata.AnnData, table: pd.DataFrame, found: dict[str, anndata.AnnData], names: dict) -> list[Panel]:
+    """The panels of one space: the classes, then the components of each model that has some."""
+    first = next(iter(found))
+    here = table[table["model"] == first]
+    points = here[["u", "v"]].to_numpy()
+    rows = adata.obs_names.get_indexer(here["row"])
+    panels = []
+    if "label" in adata.obs:
+        label = adata.obs["label"].cat
+        truth = label.codes.to_numpy()[rows]
+        panels.append(Panel(points, truth, style.shown(names, first), "classes", short(list(label.categories))))
+    for model, run in found.items():
+        cluster = runs.clusters(run, int(table.loc[table["model"] == model, "seed"].iloc[0]))
+        if cluster is not None:
+            groups = numbers(adata, cluster, int(run.uns["n_components"]))[cluster[rows]]
+            panels.append(Panel(points, groups, style.shown(names, model), "components", []))
+    if not panels:
+        panels.append(Panel(points, np.zeros(len(points), dtype=int), style.shown(names, first), "", []))
+    return panels
+
+
+def numbers(adata: anndata.AnnData, cluster: np.ndarray, n_components: int) -> np.ndarray:
+    """The colour number of each component [K]: the class that it matches on all rows, else one beyond the classes."""
+    if "label" not in adata.obs:
+        return np.arange(n_components)
+    label = adata.obs["label"].cat
+    return metrics.numbered(metrics.contingency(label.codes.to_numpy(), cluster, len(label.categories), n_components))
+
+
+def short(classes: list[str]) -> list[str]:
+    """What is written onto the points of each class: its name if all are short, else its number from 1 on."""
+    return classes if all(len(name) <= 2 for name in classes) else [str(i + 1) for i in range(len(classes))]
+
+
+def packed(blocks: list[list[Panel]], n_columns: int) -> list[list[Panel]]:
+    """Panels in lines of at most n_columns; a block is broken only where it is longer than a line."""
+    lines = [[]]
+    for panels in blocks:
+        if lines[-1] and len(lines[-1]) + len(panels) > n_columns:
+            lines.append([])
+        for panel in panels:
+            if len(lines[-1]) == n_columns:
+                lines.append([])
+            lines[-1].append(panel)
+    return lines
+
+
+def page(blocks: list[list[Panel]], classes: list[str]) -> Figure:
+    """The figure: lines of panels over one legend of the classes."""
+    key = legend(classes)
+    widest = max((len(label) for label in key), default=1)
+    n_keys = max(1, min(len(key), int(style.WIDTH / (style.letter(8) * widest + 0.35))))
+    for n, size in COLUMNS.items():
+        lines = packed(blocks, n)
+        height = len(lines) * (style.WIDTH / n + size / 22) + 0.18 * (-(-len(key) // n_keys) + 1)
+        if height <= style.HEIGHT:
+            break
+    figure = style.canvas(height)
+    grid = figure.subplots(len(lines), n, squeeze=False)
+    step = -(-sum(len(panel.points) for panels in blocks for panel in panels) // POINTS)
+    for axes, panel in zip(grid.flat, [panel for line in lines for panel in filled(line, n)], strict=True):
+        if panel is None:
+            axes.set_axis_off()
+        else:
+            scatter(axes, panel, step, size)
+    if key:
+        beyond = any(panel.groups.max() >= len(classes) for panels in blocks for panel in panels)
+        title = "Components beyond the classes have colours of their own" if beyond else None
+        figure.legend(key.values(), key.keys(), loc="outside lower center", ncols=n_keys, title=title)
+    return figure
+
+
+def filled(line: list[Panel], n: int) -> list[Panel | None]:
+    """The line with empty places up to n."""
+    return line + [None] * (n - len(line))
+
+
+def legend(classes: list[str]) -> dict[str, Line2D]:
+    """A dot by label: every class, numbered where the panels show numbers."""
+    written = short(classes)
+    labels = [name if name == mark else f"{mark}  {name}" for name, mark in zip(classes, written, strict=True)]
+    return {style.text(label): dot(style.colour(i), style.marker(i)) for i, label in enumerate(labels)}
+
+
+def dot(colour: str, marker: str) -> Line2D:
+    """A legend's mark."""
+    return Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=4, markeredgewidth=0)
+
+
+def scatter(axes: Axes, panel: Panel, step: int, size: float) -> None:
+    """Every step-th point of a panel; on wide panels the names of its groups too. `size` of the letters in points."""
+    points, groups = panel.points[::step], panel.groups[::step]
+    for group in np.unique(groups):
+        look = {"color": style.colour(group), "marker": style.marker(group), "markersize": size / 6}
+        axes.plot(*points[groups == group].T, linestyle="none", markeredgewidth=0, **look)
+    for group in np.unique(groups) if panel.keys and size >= 7 else []:
+        centre = np.median(panel.points[panel.groups == group], axis=0)
+        halo = [withStroke(linewidth=1.5, foreground="white")]
+        axes.text(*centre, style.text(panel.keys[group]), size=7, ha="center", va="center", path_effects=halo)
+    axes.set(xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.spines[["top", "right"]].set_visible(True)
+    width = axes.get_position().width * style.WIDTH
+    axes.set_title(f"{style.wrapped(panel.title, width, size)}\n{panel.subtitle}", size=size, linespacing=1.1)
+
+
+if __name__ == "__main__":
+    command.run(draw)
