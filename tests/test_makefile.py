@@ -183,6 +183,19 @@ def test_clean_asks_and_keeps_what_was_not_computed(project):
     assert (project.root / ".venv").exists()
 
 
+def test_continuous_integration_calls_make_and_stops_at_the_first_failure(project):
+    (project.root / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/run", project.root / ".ci")
+    for name in ("bash", "dirname", "env"):
+        (project.bin / name).symlink_to(shutil.which(name))
+    run = {"env": {"PATH": str(project.bin)}, "cwd": "/", "capture_output": True}
+    project.program("bin/make")
+    assert subprocess.run([project.root / ".ci/run"], **run).returncode == 0
+    assert project.called("make")[0] == "make test"
+    project.program("bin/make", "exit 2")
+    assert subprocess.run([project.root / ".ci/run"], **run).returncode == 2
+
+
 def test_help_lists_every_command(project):
     listed = {line.split()[0] for line in project.make("help").stdout.splitlines()}
     assert listed == {"all", "thesis", "report", "test", "test-all", "lint", "clean", "help"}
