@@ -21,6 +21,7 @@ def kit(task):
         "histories": [f"results/runs/{task}/{model}/history.csv" for model in trained],
         "projection": [f"results/tasks/{task}/projection.csv"],
         "metrics": ["results/metrics.csv"],
+        "compared": models,
     }
 
 

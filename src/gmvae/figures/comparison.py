@@ -18,17 +18,17 @@ SPREAD = 0.5  # share of that height over which the seeds' dots are spread
 SPLIT = "test"
 
 
-def draw(output: Path, task: str, names: dict, metrics: Path, models: list[str]) -> None:
+def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str]) -> None:
     """Draw each measure of the test split, one dot per seed, with the mean over seeds and the picked seed marked.
 
-    Models stand in the order of `models`; a model without a measure has an empty line in its panel.
+    Models stand in the order of `compared`; a model without a measure has an empty line in its panel.
     """
     table = pd.read_csv(metrics, dtype={"task": str, "model": str})
-    table = table[(table["task"] == task) & table["model"].isin(models)]
+    table = table[(table["task"] == task) & table["model"].isin(compared)]
     test = table[(table["split"] == SPLIT) & table["metric"].isin(MEASURES)]
     if test.empty:
         raise Refused(f"{metrics} has no measure of the test split of task {task}: leave the figure out for it")
-    models = [model for model in models if model in set(test["model"])]
+    models = [model for model in compared if model in set(test["model"])]
     style.save(page(test, picked(table), names, models), output)
 
 
