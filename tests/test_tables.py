@@ -49,12 +49,12 @@ def test_figures_are_those_of_the_test_split(tmp_path):
 def test_the_best_is_marked_where_the_test_tells_it_apart(tmp_path):
     text, rows = made(tmp_path, metrics(0.1))
     assert rows.loc[("a", "accuracy"), "best"] and rows["best"].sum() == 1
-    assert text.count(r"\bfseries") == 1
+    assert text.count(r"\textbf") == 1
 
 
 def test_nothing_is_marked_where_the_test_does_not(tmp_path):
     text, rows = made(tmp_path, metrics(0.0))
-    assert not rows["best"].any() and r"\bfseries" not in text
+    assert not rows["best"].any() and r"\textbf" not in text
 
 
 def test_nothing_is_marked_against_a_rival_that_never_varies(tmp_path):

@@ -95,22 +95,17 @@ def latex(rows: pd.DataFrame, models: list[str], n_components: dict, names: dict
 def panel(
     rows: pd.DataFrame, models: list[str], metrics: list[str], n_components: dict, names: dict, selection: bool = False
 ) -> str:
-    """One tabular: a row per model that has any of the metrics, a mean and a small spread per metric.
+    """One tabular of the text's width: a row per model that has any of the metrics, a mean and a spread per metric.
 
     With `selection`, K and, after the first metric, the picked seed's value and the rank correlation.
     """
     rows = rows[rows.metric.isin(metrics)]
     by_key = {(row.model, row.metric): row for row in rows.itertuples()}
-    head, columns, body = [""], ["@{}l"], []
+    heads = [[centred(heading(metric, names))] for metric in metrics]
     if selection:
-        head, columns = [*head, "{$K$}"], [*columns, "r"]
-    for position, metric in enumerate(metrics):
-        whole, part = width(rows[rows.metric == metric], metric)
-        columns.append(rf"S[table-format={whole}.{part}]@{{\,}}>{{\tiny}}l")
-        head.append(rf"\multicolumn{{2}}{{c}}{{{heading(metric, names)}}}")
-        if selection and position == 0:
-            columns.append(rf"S[table-format={whole}.{part}]S[table-format=-1.2]")
-            head += ["{picked}", r"{$\rho$}"]
+        heads[0] += [centred("picked"), centred(r"$\rho$")]
+    head = ["", *(["$K$"] if selection else []), *(cell for of_metric in heads for cell in of_metric)]
+    body = []
     for model in models:
         if not any((model, metric) in by_key for metric in metrics):
             continue
@@ -118,33 +113,45 @@ def panel(
         if selection:
             cells.append(str(n_components.get(model) or "--"))
         for position, metric in enumerate(metrics):
-            cells += entry(by_key.get((model, metric)), metric, selection and position == 0)
+            wide = spread_width(rows[rows.metric == metric])
+            cells += entry(by_key.get((model, metric)), metric, wide, selection and position == 0)
         body.append(" & ".join(cells) + r" \\")
-    rule = "".join(columns) + "@{}"
-    top, bottom = [rf"\begin{{tabular}}{{{rule}}}", r"\toprule"], [r"\bottomrule", r"\end{tabular}"]
+    columns = "@{}l@{\\extracolsep{\\fill}}" + "r" * (len(head) - 1) + "@{}"
+    top, bottom = [rf"\begin{{tabular*}}{{\textwidth}}{{{columns}}}", r"\toprule"], [r"\bottomrule", r"\end{tabular*}"]
     return "\n".join([*top, " & ".join(head) + r" \\", r"\midrule", *body, *bottom])
 
 
-def entry(row, metric: str, selection: bool) -> list[str]:
-    """The cells of one metric: mean (bold where marked best), spread, and with `selection` picked value and rank."""
-    places = typeset.decimals(metric)
+def entry(row, metric: str, wide: int, selection: bool) -> list[str]:
+    """The cells of one metric: mean (bold where marked best) and spread; with `selection` picked value and rank.
+
+    All values of a metric have the same decimals, so that right-aligned columns align at the point; the spread is
+    padded on its left to the column's `wide` digits.
+    """
+    absent = centred("--")
     if row is None:
-        return ["{--}", ""] + (["{--}", "{--}"] if selection else [])
-    mean = typeset.cell(row.mean, places)
-    cells = [rf"\bfseries {mean}" if row.best else mean]
-    cells.append("" if np.isnan(row.sd) else rf"$\pm$\,{typeset.fixed(row.sd, places)}")
-    if selection:
-        picked = float("nan") if pd.isna(row.picked) else row.picked
-        cells += [typeset.cell(picked, places), typeset.cell(row.rank, 2)]
-    return cells
-
-
-def width(rows: pd.DataFrame, metric: str) -> tuple[str, int]:
-    """The digits before the point, with a minus where one occurs, and after it, of a metric's column."""
+        return [absent] * (3 if selection else 1)
     places = typeset.decimals(metric)
-    shown = [typeset.fixed(value, places) for value in [*rows["mean"], *rows["picked"].dropna()]]
-    whole = max(len(text.lstrip("-").split(".")[0]) for text in shown)
-    return ("-" if any(text.startswith("-") for text in shown) else "") + str(whole), places
+    mean = typeset.number(row.mean, places)
+    if row.best:
+        mean = rf"\textbf{{{mean}}}"
+    if not np.isnan(row.sd):
+        spread = typeset.fixed(row.sd, places)
+        padding = rf"\phantom{{{'0' * (wide - len(spread))}}}" if wide > len(spread) else ""
+        mean += rf"\,{{\tiny$\pm$\,{padding}{spread}}}"
+    if not selection:
+        return [mean]
+    picked = absent if pd.isna(row.picked) else typeset.number(row.picked, places)
+    return [mean, picked, absent if np.isnan(row.rank) else typeset.number(row.rank, 2)]
+
+
+def spread_width(rows: pd.DataFrame) -> int:
+    """The characters of a metric's widest spread as printed."""
+    return max((len(typeset.fixed(row.sd, typeset.decimals(row.metric))) for row in rows.itertuples()), default=0)
+
+
+def centred(text: str) -> str:
+    """A cell that is centred in a right-aligned column."""
+    return rf"\multicolumn{{1}}{{c}}{{{text}}}"
 
 
 def heading(metric: str, names: dict) -> str:

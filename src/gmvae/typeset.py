@@ -1,7 +1,5 @@
 """Values and names as LaTeX: the one place that decides on digits."""
 
-import math
-
 SHARES = {"accuracy", "purity", "nmi", "ari", "silhouette", "disagreement"}  # between -1 and 1: three decimals
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "Delta", "φ": "phi", "θ": "theta", "σ": "sigma"}
 SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"} | {
@@ -26,11 +24,6 @@ def fixed(value: float, places: int) -> str:
 def number(value: float, places: int) -> str:
     r"""The number for the running text, set by siunitx: `\num{0.912}`."""
     return rf"\num{{{fixed(value, places)}}}"
-
-
-def cell(value: float, places: int) -> str:
-    """The number for an S column, a dash where there is none."""
-    return "{--}" if math.isnan(value) else fixed(value, places)
 
 
 def text(plain: str) -> str:
