@@ -104,7 +104,7 @@ def order(label: Tensor, batch_size: int, generators: list[torch.Generator]) -> 
     steps = -(-n // batch_size)
     if n_labelled in (0, n):
         return Order(*dealt(shuffled, steps))
-    first = label.gather(1, shuffled).lt(0).to(torch.uint8).argsort(1, stable=True)  # labelled rows first
+    first = label.gather(1, shuffled).lt(0).to(torch.uint8).argsort(dim=1, stable=True)  # labelled rows first
     shuffled = shuffled.gather(1, first)
     labelled, hidden = dealt(shuffled[:, :n_labelled], steps), dealt(shuffled[:, n_labelled:], steps)
     return Order(torch.cat([labelled[0], hidden[0]], -1), torch.cat([labelled[1], hidden[1]], -1))

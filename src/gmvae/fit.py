@@ -39,8 +39,8 @@ def fit(model: nn.Module, rows: Rows, training: Training, seeds: list[int], prog
     bar = tqdm(range(training.epochs), disable=not progress, mininterval=1, unit="epoch")
     for epoch in bar:
         phase = training.phase(epoch)
-        if phase == "guide" and training.phase(epoch - 1) != "guide" and guided(model, rows):
-            seen = rows._replace(label=kmeans_labels(model, rows, seeds))
+        if phase == "guide" and training.phase(epoch - 1) != "guide" and model.has_components:
+            seen = rows._replace(label=guide_labels(model, rows, seeds))
         if phase == "free":
             seen = rows
         sums = fit_epoch(model, seen, training, epoch, optimizer, draws)
@@ -110,9 +110,12 @@ def clip_gradients(model: nn.Module, largest: float) -> None:
         gradient *= scale.view(-1, *[1] * (gradient.dim() - 1))
 
 
-def guided(model: nn.Module, rows: Rows) -> bool:
-    """Whether k-means may guide the components: there are some, and no label is seen."""
-    return model.has_components and bool((rows.label < 0).all())
+def guide_labels(model: nn.Module, rows: Rows, seeds: list[int]) -> Tensor:
+    """What every row is taken for while guided, [S, N]: its k-means cluster, or where some labels are seen, those, and
+    for the others the likeliest component at the posterior mean, as learned from them while autoencoding."""
+    if (rows.label < 0).all():
+        return kmeans_labels(model, rows, seeds)
+    return torch.where(rows.label < 0, clusters(model, rows, None).argmax(-1), rows.label)
 
 
 def kmeans_labels(model: nn.Module, rows: Rows, seeds: list[int]) -> Tensor:

@@ -1,0 +1,63 @@
+"""The order of rows: every row counts once an epoch, every batch has labelled ones, seeds stay apart."""
+
+import pytest
+import torch
+from models import blobs
+
+from gmvae.batches import batch_of, encoded, order
+from gmvae.randomness import generators
+
+
+def labels(n, n_labelled, n_seeds=2):
+    return torch.where(torch.arange(n) < n_labelled, 1, -1).expand(n_seeds, -1)
+
+
+@pytest.mark.parametrize("n", [1, 7, 64, 100])
+@pytest.mark.parametrize("batch_size", [1, 8, 33, 1000])
+@pytest.mark.parametrize("n_labelled", [0, 1, 5, 60])
+def test_every_row_has_weight_one_in_an_epoch(n, batch_size, n_labelled):
+    n_labelled = min(n_labelled, n)
+    rows, weight = order(labels(n, n_labelled), batch_size, generators([1, 2], "order"))
+    for s in range(2):
+        total = torch.zeros(n).index_add(0, rows[s].flatten(), weight[s].flatten())
+        assert torch.allclose(total, torch.ones(n))
+
+
+@pytest.mark.parametrize("n_labelled", [1, 3, 20])
+def test_every_batch_holds_labelled_rows(n_labelled):
+    seen = labels(100, n_labelled)
+    rows, weight = order(seen, 10, generators([1, 2], "order"))
+    labelled = (seen.unsqueeze(1).expand(-1, rows.shape[1], -1).gather(2, rows) >= 0) & (weight > 0)
+    assert labelled.any(-1).all()
+
+
+def test_batches_are_of_one_size_at_most_the_asked_one():
+    rows, weight = order(labels(100, 0), 30, generators([1], "order"))
+    assert rows.shape == weight.shape == (1, 4, 25)
+
+
+def test_a_batch_larger_than_the_data_is_the_data():
+    rows, weight = order(labels(10, 0), 64, generators([1], "order"))
+    assert rows.shape == (1, 1, 10) and (weight == 1).all()
+    assert sorted(rows[0, 0].tolist()) == list(range(10))
+
+
+def test_a_seed_s_order_does_not_depend_on_its_company():
+    together, _ = order(labels(50, 5, 3), 8, generators([4, 5, 6], "order"))
+    alone, _ = order(labels(50, 5, 1), 8, generators([5], "order"))
+    assert torch.equal(together[1], alone[0])
+    assert not torch.equal(together[0], together[1])
+
+
+def test_hidden_categories_are_zeros():
+    assert torch.equal(encoded(torch.tensor([1, -1, 0]), 2), torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]))
+    assert encoded(torch.tensor([-1, -1]), 0).shape == (2, 0)
+
+
+def test_a_batch_holds_each_seed_s_own_rows():
+    rows = blobs(labelled=60)
+    index = torch.tensor([[0, 1], [2, 4]])
+    batch = batch_of(rows, index, torch.zeros(2, 1, 2, 3))
+    assert torch.equal(batch.x[1], rows.x[[2, 4]])
+    assert batch.label.argmax(-1).tolist() == [[0, 1], [2, 1]]
+    assert batch.condition.argmax(-1).tolist() == [[0, 1], [0, 0]]
