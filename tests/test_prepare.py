@@ -169,7 +169,7 @@ def test_wrong_settings_are_refused_by_name(tmp_path, settings, message):
 def test_wrong_options_are_refused(tmp_path):
     with pytest.raises(Refused, match="source: 'mnits' is unknown; allowed: digits, "):
         prepared(tmp_path, "mnits")
-    with pytest.raises(Refused, match=r"test_share is 1\.5; allowed: a share in \(0, 1\)"):
+    with pytest.raises(Refused, match=r"test_share is 1\.5; allowed with source toy: a share in \(0, 1\)"):
         prepared(tmp_path, "toy", test_share=1.5)
     with pytest.raises(Refused, match="test_share is missing; allowed with source toy: a share"):
         prepared(tmp_path, "toy", test_share=None)

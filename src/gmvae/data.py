@@ -18,6 +18,7 @@ LIKELIHOODS = ("bernoulli", "normal", "negative_binomial", "zero_inflated_negati
 COUNT_LIKELIHOODS = ("negative_binomial", "zero_inflated_negative_binomial")
 ANNOTATIONS = ("label", "condition", "batch")
 SPLITS = ("train", "test")
+ROWS = 1 << 16  # of a block, where a whole matrix in double precision would be too large
 SIZE_FACTOR = 1e4  # counts are scaled to this many a cell before the logarithm, as is the habit of the field
 
 
@@ -142,12 +143,18 @@ def count(values: np.ndarray, wrong, block: int = 1 << 24) -> int:
 def log_normalised(
     counts: np.ndarray | sparse.csr_matrix, total: np.ndarray, size_factor: float = SIZE_FACTOR
 ) -> np.ndarray | sparse.csr_matrix:
-    """log1p(counts * size_factor / total) [N, D] float32 of counts [N, D] and totals [N] > 0, as sparse as they."""
+    """log1p(counts * size_factor / total) [N, D] float32 of counts [N, D] and totals [N] > 0, as sparse as they.
+
+    By blocks of rows, and on the very index arrays of the counts: a million cells fit a small memory.
+    """
     factors = (size_factor / np.asarray(total, dtype=np.float64))[:, None]
     if sparse.issparse(counts):
-        scaled = counts.tocsr().astype(np.float64)
-        scaled.data = np.log1p(scaled.data * np.repeat(factors[:, 0], np.diff(scaled.indptr)))
-        return scaled.astype(np.float32)
+        values = np.empty(counts.nnz, dtype=np.float32)
+        for start in range(0, counts.shape[0], ROWS):
+            bounds = counts.indptr[start : start + ROWS + 1]
+            part = slice(bounds[0], bounds[-1])
+            values[part] = np.log1p(counts.data[part] * np.repeat(factors[start : start + ROWS, 0], np.diff(bounds)))
+        return sparse.csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape)
     return np.log1p(counts * factors).astype(np.float32)
 
 

@@ -1,15 +1,19 @@
 """Step prepare: a source's raw files become the data set that all later steps read."""
 
 import importlib
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
 import anndata
 import numpy as np
+import pandas as pd
 
 from gmvae import command, data, files
+from gmvae import rows as derived
+from gmvae.cells import preprocessed
 from gmvae.errors import Refused
-from gmvae.sources import parameters
+from gmvae.sources import keywords, parameters
 
 
 def prepare(
@@ -20,18 +24,32 @@ def prepare(
     settings: dict | None = None,
     test_share: float | None = None,
     split_seed: int = 0,
+    rows: dict | None = None,
+    cells: dict | None = None,
 ) -> None:
     """Read a source, split it into training and test rows, check it, and write it as one .h5ad.
 
     source: the reader, a module of gmvae.datasets. output: the .h5ad to write. name: shown in figures and tables.
     raw: the folder of the source's downloaded files. settings: keywords of the reader. test_share: the share of test
     rows, drawn alike in every class, condition and batch; none where the source brings its own split. split_seed:
-    the seed of that draw. Raises Refused where the source is unknown, a file is damaged or breaks the data contract.
+    the seed of that draw. rows: what to derive: {"join": {"source", "settings"}, "merge": {new label: [labels]},
+    "keep": {annotation: [values]}, "train_only": [labels], "hold_out": {annotation: value}}. cells: thresholds of the
+    preprocessing (keywords of gmvae.cells.preprocessed); none, and the counts are taken as they are.
+    Raises Refused where the source is unknown, a file is damaged or breaks the data contract.
     """
-    adata = raw_set(source, raw, settings or {})
-    assign_split(adata, source, test_share, split_seed)
-    if "counts" in adata.layers:
-        normalise(adata)
+    rows = rows or {}
+    check_keys("rows", rows, derived.KEYS)
+    adata = derive(raw_set(source, raw, settings or {}), source, raw, rows)
+    split = splitter(adata, source, test_share, split_seed, rows)
+    if cells is not None:
+        check_keys("cells", cells, keywords("gmvae.cells", "preprocessed"))
+        adata = preprocessed(adata, split, **cells)
+        print("\n".join(adata.uns["steps"]))
+    else:
+        adata.obs["split"] = split(adata.obs)
+        if "counts" in adata.layers:
+            normalise(adata)
+    say_untested(adata.obs)
     adata.uns["name"] = name
     data.check(adata, f"data set {output.stem}")
     files.write_h5ad(adata, output)
@@ -43,28 +61,53 @@ def raw_set(source: str, raw: Path | None, settings: dict) -> anndata.AnnData:
         known = sorted(path.stem for path in Path(__file__).with_name("datasets").glob("[!_]*.py"))
         raise Refused(f"source: '{source}' is unknown; allowed: {', '.join(known)}")
     taken = parameters(f"gmvae.datasets.{source}", "read")[1:]
-    for key in settings:
-        if key not in taken:
-            raise Refused(f"settings of source {source}: '{key}' is unknown; allowed: {', '.join(taken) or 'none'}")
+    check_keys(f"settings of source {source}", settings, taken)
     return importlib.import_module(f"gmvae.datasets.{source}").read(raw, **settings)
 
 
-def assign_split(adata: anndata.AnnData, source: str, test_share: float | None, seed: int) -> None:
-    """Store obs["split"] in place, and print which classes are too small to be tested."""
-    if ("split" in adata.obs) != (test_share is None):
-        found = "is missing" if test_share is None else f"is {test_share}, but the source brings its own split"
-        raise Refused(
-            f"test_share {found}; allowed with source {source}: {'a share in (0, 1)' if test_share is None else 'none'}"
-        )
-    if test_share is not None:
-        if not 0 < test_share < 1:
-            raise Refused(f"test_share is {test_share}; allowed: a share in (0, 1), such as 0.2")
-        adata.obs["split"] = data.split(adata.obs, test_share, seed)
-    if "label" in adata.obs:
-        tested = adata.obs["label"][adata.obs["split"] == "test"]
-        for label in sorted(set(adata.obs["label"].cat.categories) - set(tested)):
-            n = int((adata.obs["label"] == label).sum())
-            print(f"class '{label}' has {n} row{'s' * (n != 1)}, all in the training split: it is not tested")
+def check_keys(entry: str, found: dict, allowed: Iterable[str]) -> None:
+    """Raise Refused where the entry holds a key that is not allowed."""
+    for key in found:
+        if key not in allowed:
+            raise Refused(f"{entry}: '{key}' is unknown; allowed: {', '.join(allowed) or 'none'}")
+
+
+def derive(adata: anndata.AnnData, source: str, raw: Path | None, rows: dict) -> anndata.AnnData:
+    """The rows that the entry asks for: joined with another source's, labels merged, some kept."""
+    if "join" in rows:
+        other = rows["join"]["source"]
+        of_other = raw_set(other, raw.parent / other if raw else None, rows["join"].get("settings", {}))
+        adata = derived.joined({source: adata, other: of_other})
+    if "merge" in rows:
+        adata.obs = derived.merged(adata.obs, rows["merge"])
+    if "keep" in rows:
+        adata = derived.subset(adata, derived.kept(adata.obs, rows["keep"]))
+    return adata
+
+
+def splitter(
+    adata: anndata.AnnData, source: str, test_share: float | None, seed: int, rows: dict
+) -> Callable[[pd.DataFrame], pd.Categorical]:
+    """What says train or test for each row of an obs: the source's own split, or a draw."""
+    if "split" in adata.obs:
+        if test_share is not None:
+            raise Refused(f"test_share is {test_share}, but source {source} brings its own split; leave it out")
+        return lambda obs: pd.Categorical(obs["split"], categories=["test", "train"])
+    lowest = 0 if "hold_out" in rows else np.nextafter(0, 1)
+    if test_share is None or not lowest <= test_share < 1:
+        found = "missing" if test_share is None else test_share
+        raise Refused(f"test_share is {found}; allowed with source {source}: a share in (0, 1), such as 0.2")
+    chosen = {key: rows[key] for key in ("train_only", "hold_out") if key in rows}
+    return lambda obs: derived.division(obs, test_share, seed, **chosen)
+
+
+def say_untested(obs: pd.DataFrame) -> None:
+    """Print which classes have no test row."""
+    if "label" in obs:
+        for label, rows in obs.groupby("label", observed=True):
+            if not (rows["split"] == "test").any():
+                n = f"{len(rows)} row{'s' * (len(rows) != 1)}"
+                print(f"class '{label}' has {n}, all in the training split: it is not tested")
 
 
 def normalise(adata: anndata.AnnData) -> None:

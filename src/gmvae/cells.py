@@ -1,0 +1,132 @@
+"""From the raw counts of cells to what models see, in the order of the field, with nothing fitted outside training.
+
+1. quality: cells outside the thresholds go, each judged by itself; where there are labels, so do cells without one.
+2. split: training and test rows.
+3. doublets: scored within the training rows and within the test rows, by batch; those above the threshold go.
+4. genes: those seen in enough training cells, and of these the most variable ones of the training rows, by batch.
+5. normalisation: X = log1p(counts * 1e4 / total), total over all genes; the counts of the chosen genes stay in a layer.
+"""
+
+from collections.abc import Callable
+
+import anndata
+import numpy as np
+import pandas as pd
+
+from gmvae.blocks import Counts, selected
+from gmvae.data import log_normalised
+from gmvae.errors import Refused
+from gmvae.genes import dispersions, most_variable, sums
+from gmvae.quality import doublet_scores, measures, reasons
+
+
+def preprocessed(
+    adata: anndata.AnnData,
+    split: Callable[[pd.DataFrame], pd.Categorical],
+    *,
+    min_genes: int = 200,
+    max_genes: int | None = None,
+    min_total: int = 1,
+    max_total: int | None = None,
+    max_mito: float | None = None,
+    max_doublet: float | None = None,
+    min_cells: int = 3,
+    n_top_genes: int = 2000,
+    seed: int = 0,
+) -> anndata.AnnData:
+    """The cells and genes that are modelled, of raw counts [N, D] in layers["counts"], in memory or in a file.
+
+    split: obs of the cells of good quality -> train or test for each. min_genes, max_genes: genes with a count in a
+    cell. min_total, max_total: its counts. max_mito: the largest share of mitochondrial counts. max_doublet: the
+    largest scrublet score; none, and no doublets are looked for. min_cells: training cells in which a gene is seen.
+    n_top_genes: genes that are modelled. seed: of the simulated doublets. `uns` gets quality (what was measured on
+    each raw cell, and why it went), thresholds, and steps, in their order. Raises Refused where nothing is left.
+    """
+    thresholds = {"min_n_genes": min_genes, "max_n_genes": max_genes, "min_total": max(min_total, 1)}
+    thresholds |= {"max_total": max_total, "max_mito": max_mito}
+    quality = judged(adata, thresholds)
+    steps = [said("quality", quality, thresholds)]
+    kept = passing(quality)
+    division = np.full(len(quality), "", dtype=object)
+    division[kept] = np.asarray(split(adata.obs[kept].copy()))
+    steps.append(f"split: {(division == 'train').sum()} training and {(division == 'test').sum()} test cells")
+    counts, batch = adata.layers["counts"], batches(adata.obs)
+    if max_doublet is not None:
+        thresholds["max_doublet"] = max_doublet
+        quality["doublet"] = doublet_scores(counts, np.where(kept, 2 * batch + (division == "test"), -1), seed)
+        quality.loc[quality["doublet"] > max_doublet, "removed"] = "max_doublet"
+        steps.append(said("doublets by scrublet, in each batch and split", quality, {"max_doublet": max_doublet}))
+        kept = passing(quality)
+    training = np.where(kept & (division == "train"), batch, -1)
+    genes = chosen(counts, quality["total"].to_numpy(), training, min_cells, n_top_genes)
+    steps.append(f"genes: {genes.sum()} most variable of {len(genes)}, seen in at least {min_cells} training cells")
+    steps.append("normalisation: log1p(counts * 1e4 / total over all genes)")
+    found = assembled(adata, kept, genes, quality["total"].to_numpy())
+    found.obs["split"] = pd.Categorical(division[kept], categories=["test", "train"])
+    found.uns = dict(adata.uns) | {"steps": np.array(steps, dtype=object), "quality": stored(quality)}
+    found.uns["thresholds"] = {key: float(value) for key, value in thresholds.items() if value is not None}
+    return found
+
+
+def judged(adata: anndata.AnnData, thresholds: dict[str, float | None]) -> pd.DataFrame:
+    """What is measured on each raw cell [N], and `removed`: why it is left out, '' if it is not."""
+    quality = measures(adata.layers["counts"], adata.var_names)
+    if "mito" in adata.obs:  # the source's own measure, where the names of genes do not tell
+        quality["mito"] = adata.obs["mito"].to_numpy()
+    quality["removed"] = reasons(quality, thresholds)
+    if "label" in adata.obs:
+        quality.loc[(quality["removed"] == "") & adata.obs["label"].isna().to_numpy(), "removed"] = "unlabelled"
+    return quality
+
+
+def passing(quality: pd.DataFrame) -> np.ndarray:
+    """A mask [N] of the cells that no threshold left out. Raises Refused where there are none."""
+    kept = (quality["removed"] == "").to_numpy()
+    if not kept.any():
+        why = quality["removed"].value_counts().to_dict()
+        raise Refused(f"cells: none of {len(quality)} passes the thresholds, they fail {why}; relax those under cells")
+    return kept
+
+
+def said(step: str, quality: pd.DataFrame, thresholds: dict[str, float | None]) -> str:
+    """One line on a step: its thresholds, and how many cells are left."""
+    limits = ", ".join(f"{key} {value:g}" for key, value in thresholds.items() if value is not None)
+    return f"{step}: {limits}; {(quality['removed'] == '').sum()} of {len(quality)} cells left"
+
+
+def batches(obs: pd.DataFrame) -> np.ndarray:
+    """The number of each cell's batch [N]; 0 where batches are not known."""
+    return obs["batch"].cat.codes.to_numpy().astype(np.int64) if "batch" in obs else np.zeros(len(obs), dtype=np.int64)
+
+
+def chosen(counts: Counts, total: np.ndarray, groups: np.ndarray, min_cells: int, n_top_genes: int) -> np.ndarray:
+    """A mask [D] of the genes that are modelled, from the training cells: those with a group >= 0 in groups [N]."""
+    present = np.unique(groups[groups >= 0])
+    numbered = np.searchsorted(present, groups) * (groups >= 0) - (groups < 0)
+    n_cells, first, second = sums(counts, total, numbered)
+    seen = n_cells.sum(axis=0) >= min_cells
+    if not seen.any():
+        raise Refused(f"cells: no gene is seen in {min_cells} training cells; lower min_cells under cells")
+    sizes = np.bincount(numbered[numbered >= 0])
+    scores = np.stack([dispersions(a[seen], b[seen], n) for a, b, n in zip(first, second, sizes, strict=True)])
+    genes = np.zeros(len(seen), dtype=bool)
+    genes[np.flatnonzero(seen)[most_variable(scores, n_top_genes)]] = True
+    return genes
+
+
+def assembled(adata: anndata.AnnData, kept: np.ndarray, genes: np.ndarray, total: np.ndarray) -> anndata.AnnData:
+    """The chosen cells and genes: their counts, and what models see of them."""
+    counts = selected(adata.layers["counts"], kept, genes)
+    obs = adata.obs[kept].copy()
+    for key in obs.select_dtypes("category"):
+        obs[key] = obs[key].cat.remove_unused_categories()
+    obs["total"] = total[kept]
+    matrix = log_normalised(counts, obs["total"].to_numpy())
+    return anndata.AnnData(matrix, obs=obs, var=adata.var[genes].copy(), layers={"counts": counts})
+
+
+def stored(quality: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The measures as plain arrays: small ones, and without an index of a million names."""
+    found = {key: quality[key].to_numpy(dtype=np.float32) for key in quality if key != "removed"}
+    removed = pd.Categorical(quality["removed"])
+    return found | {"removed": removed.codes, "reasons": np.array(removed.categories, dtype=object)}

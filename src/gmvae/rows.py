@@ -1,0 +1,100 @@
+"""Derived sets, as entries of the config: other rows, or other names for them, of what a source holds."""
+
+from collections.abc import Iterable
+
+import anndata
+import numpy as np
+import pandas as pd
+from scipy.sparse import vstack
+
+from gmvae import data
+from gmvae.errors import Refused
+
+KEYS = ("join", "merge", "keep", "train_only", "hold_out")
+
+
+def merged(obs: pd.DataFrame, merge: dict[str, list[str]]) -> pd.DataFrame:
+    """obs [N] with the labels of each list under its one new name; the old ones stay in the column `type`."""
+    labels = obs["label"].astype(object)
+    renamed = {old: new for new, olds in merge.items() for old in olds}
+    known("merge", renamed, obs["label"].cat.categories)
+    return obs.assign(type=obs["label"], label=pd.Categorical(labels.map(lambda label: renamed.get(label, label))))
+
+
+def kept(obs: pd.DataFrame, keep: dict[str, list[str]]) -> np.ndarray:
+    """A mask [N] of the rows whose annotations are all among those listed."""
+    mask = np.ones(len(obs), dtype=bool)
+    for key, values in keep.items():
+        mask &= matching(obs, "keep", key, values)
+    return mask
+
+
+def matching(obs: pd.DataFrame, step: str, key: str, values: Iterable[str]) -> np.ndarray:
+    """A mask [N] of the rows whose annotation `key` is one of the values."""
+    if key not in obs:
+        raise Refused(
+            f"rows.{step}: '{key}' is no annotation; allowed: {', '.join(a for a in data.ANNOTATIONS if a in obs)}"
+        )
+    known(f"{step}.{key}", values, obs[key].cat.categories)
+    return obs[key].isin(list(values)).to_numpy()
+
+
+def known(key: str, values: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise Refused where a value is none of the allowed."""
+    for value in values:
+        if value not in allowed:
+            raise Refused(f"rows.{key}: '{value}' does not occur; allowed: {', '.join(allowed)}")
+
+
+def subset(adata: anndata.AnnData, mask: np.ndarray) -> anndata.AnnData:
+    """The rows where the mask [N] is true, without categories that no row has, or annotations that all rows share."""
+    found = adata[mask].copy()
+    for key in found.obs.select_dtypes("category"):
+        found.obs[key] = found.obs[key].cat.remove_unused_categories()
+    for key in ("condition", "batch"):
+        if key in found.obs and found.obs[key].nunique() < 2:
+            del found.obs[key]
+    return found
+
+
+def joined(parts: dict[str, anndata.AnnData]) -> anndata.AnnData:
+    """The cells of several sources on their common genes, in the order of the first; `batch` says which source.
+
+    An annotation must be there in all of them or in none: what half of the rows lack cannot be used.
+    """
+    first = next(iter(parts.values()))
+    common = [name for name in first.var_names if all(name in part.var_names for part in parts.values())]
+    if not common:
+        raise Refused(f"rows.join: {' and '.join(parts)} have no gene in common; name genes alike")
+    for key in ("label", "condition"):
+        having = [name for name, part in parts.items() if key in part.obs]
+        if having and len(having) < len(parts):
+            raise Refused(f"rows.join: only {', '.join(having)} has a {key}; give the other one by its settings")
+    tables = []
+    for source, part in parts.items():
+        table = part.obs[[key for key in ("label", "condition") if key in part.obs]].astype(object)
+        tables.append(table.assign(batch=source).set_axis([f"{source} {name}" for name in part.obs_names]))
+    obs = pd.concat(tables).apply(pd.Categorical)
+    counts = [part[:, common].layers["counts"] for part in parts.values()]
+    found = anndata.AnnData(obs=obs, var=pd.DataFrame(index=common), layers={"counts": vstack(counts, format="csr")})
+    found.uns = dict(first.uns)
+    return found
+
+
+def division(
+    obs: pd.DataFrame,
+    test_share: float,
+    seed: int,
+    train_only: Iterable[str] = (),
+    hold_out: dict[str, str] | None = None,
+) -> pd.Categorical:
+    """Train or test for each row [N]: rows held out are tested, labels for training only are not, the rest is drawn.
+
+    hold_out: annotations, as {label: B, condition: stimulated}; rows that have them all are test rows.
+    """
+    never = matching(obs, "train_only", "label", train_only) if train_only else np.zeros(len(obs), dtype=bool)
+    held = kept(obs, {key: [value] for key, value in (hold_out or {}).items()}) & bool(hold_out)
+    free = ~never & ~held
+    found = np.where(held, "test", "train").astype(object)
+    found[free] = np.asarray(data.split(obs[free], test_share, seed))
+    return pd.Categorical(found, categories=["test", "train"])
