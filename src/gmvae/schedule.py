@@ -1,9 +1,9 @@
 """What changes while a model trains: the learning rate, the weight of the divergences, and what the labels are.
 
-A run has up to three phases. `autoencode`: no divergences, only the reconstruction and the seen labels, so that the latent
-finds the data's shape before any prior pulls at it. `guide`: every row has a label, so that the components start apart
-instead of on top of each other: its k-means cluster in the run's own latent, or, where some true labels are seen, what
-the run itself predicts from them. `free`: the objective alone.
+A run has up to three phases. `autoencode`: no divergences, only the reconstruction and the seen labels, so that the
+latent finds the data's shape before any prior pulls at it. `guide`: every row has a label, so that the components start
+apart instead of on top of each other: its k-means cluster in the run's own latent, or, where some true labels are seen,
+what the run itself predicts from them. `free`: the objective alone.
 """
 
 import math
