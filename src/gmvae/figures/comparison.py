@@ -83,7 +83,7 @@ def limits(axes: Axes, values: pd.Series, measure: str) -> None:
     low, high = min(0.0, values.min()), 1.0 if measure != "silhouette" else max(values.max(), 0.05)
     margin = 0.04 * (high - low)
     axes.set_xlim(low - margin, high + margin)
-    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
 
 

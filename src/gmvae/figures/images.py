@@ -15,7 +15,7 @@ from gmvae.errors import Refused
 LABEL = 1.1  # inches left of the images
 CELL = 0.42  # inches: the largest size of an image
 TITLE = 0.26  # inches above a block
-SPACE = 0.09  # inches below a model
+SPACE = 0.05  # inches below a model
 SAMPLES = (8, 6, 4, 3, 2, 1)  # how many of each component, as many as the page holds
 
 
@@ -76,44 +76,43 @@ def page(images: dict[str, np.ndarray], samples: dict[str, np.ndarray], shape: t
     for n_samples in SAMPLES:
         shown = {label: drawn[:n_samples] for label, drawn in samples.items()}
         blocks = {"Reconstructions": images} | ({"Samples, one column per component": shown} if shown else {})
-        height = SPACE + sum(TITLE + SPACE + sum(map(size, block.values())) for block in blocks.values())
-        if height <= style.HEIGHT:
+        pictures = [drawn for block in blocks.values() for drawn in block.values()]
+        between = SPACE * (1 + len(pictures)) + (TITLE + SPACE) * len(blocks)
+        inked = sum(cell(drawn) * len(drawn) for drawn in pictures)
+        if between + inked <= style.HEIGHT:
             break
+    scale = min(1.0, (style.HEIGHT - between) / inked)
+    height = between + scale * inked
     figure = style.canvas(height, layout="none")
-    shrunk = min(1.0, style.HEIGHT / height)
     low, high = float(images["Test images"].min()), float(images["Test images"].max())
     top = height
     for title, block in blocks.items():
         figure.text(0.5, (top - TITLE / 2) / height, title, ha="center", va="center", size=9)
         top -= TITLE
         for label, drawn in block.items():
-            box = (top - size(drawn)) / height, (size(drawn) - SPACE) / height
-            place(figure, label, mosaic(drawn, shape, low), box, (low, high), cell(drawn) * drawn.shape[1] * shrunk)
-            top -= size(drawn)
+            width, tall = scale * cell(drawn) * drawn.shape[1], scale * cell(drawn) * drawn.shape[0]
+            box = (LABEL / style.WIDTH, (top - tall) / height, width / style.WIDTH, tall / height)
+            place(figure, label, mosaic(drawn, shape, low), box, (low, high))
+            top -= tall + SPACE
         top -= SPACE
     return figure
 
 
 def place(
-    figure: Figure, label: str, picture: np.ndarray, box: tuple[float, float], limits: tuple[float, float], width: float
+    figure: Figure, label: str, picture: np.ndarray, box: tuple[float, float, float, float], limits: tuple[float, float]
 ) -> None:
-    """One picture at a height `box` (bottom, height as shares of the figure) and a width in inches, and its name."""
-    axes = figure.add_axes((LABEL / style.WIDTH, box[0], width / style.WIDTH, box[1]))
+    """One picture in a box (left, bottom, width, height, as shares of the figure), its name on the left."""
+    axes = figure.add_axes(box)
     axes.imshow(picture, cmap="gray_r", vmin=limits[0], vmax=limits[1], interpolation="none")
-    axes.set_anchor("W")
+    axes.set_anchor("NW")
     axes.set_axis_off()
     name = style.wrapped(label, LABEL - 0.1, 8)
-    figure.text((LABEL - 0.1) / style.WIDTH, box[0] + box[1] / 2, name, ha="right", va="center", size=8)
+    figure.text((LABEL - 0.1) / style.WIDTH, box[1] + box[3] / 2, name, ha="right", va="center", size=8)
 
 
 def cell(drawn: np.ndarray) -> float:
     """Size in inches of one of the images [lines, columns, D]."""
     return min(CELL, (style.WIDTH - LABEL) / drawn.shape[1])
-
-
-def size(drawn: np.ndarray) -> float:
-    """Height in inches that images [lines, columns, D] take, the space below included."""
-    return cell(drawn) * drawn.shape[0] + SPACE
 
 
 if __name__ == "__main__":
