@@ -3,15 +3,19 @@
 import subprocess
 import sys
 from itertools import combinations
+from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import scanpy
+from anndata.abc import CSRDataset
 from scipy import sparse
 
 from gmvae import data
+from gmvae.datasets import h5ad
 from gmvae.errors import Refused
 from gmvae.prepare import prepare
 
@@ -99,6 +103,26 @@ def test_a_users_file_works_however_it_holds_its_counts(tmp_path, form, place):
     assert (cells.obs["label"].astype(str) == OBS["type"]).all()
     assert cells.obs["batch"].cat.categories.tolist() == ["1", "2"]
     assert cells.obs["condition"].cat.categories.tolist() == ["none", "some"]
+
+
+@pytest.mark.parametrize(("form", "kind"), [("dense", h5py.Dataset), ("csr", CSRDataset), ("csc", sparse.csr_matrix)])
+def test_a_file_stays_on_disk_until_cells_and_genes_are_chosen(tmp_path, form, kind):
+    settings = users_file(tmp_path / "mine.h5ad", form=form)
+    assert isinstance(h5ad.read(**settings).layers["counts"], kind)
+    cells = prepared(tmp_path, "h5ad", settings=settings, cells={"min_genes": 3, "min_cells": 1, "n_top_genes": 4})
+    assert (cells.layers["counts"].toarray() == cells_in_memory(cells)).all() and cells.n_vars == 4
+    assert (cells.obs["total"] == COUNTS.sum(axis=1)[[int(name[4:]) for name in cells.obs_names]]).all()
+
+
+def cells_in_memory(cells: anndata.AnnData) -> np.ndarray:
+    """The counts of the same cells and genes, taken from the table that the file was written from."""
+    return COUNTS[np.ix_([int(name[4:]) for name in cells.obs_names], [int(name) for name in cells.var_names])]
+
+
+def test_a_file_in_scanpys_own_older_layout_works(tmp_path):
+    shipped = Path(scanpy.datasets.__file__).with_name("10x_pbmc68k_reduced.h5ad")
+    with pytest.raises(Refused, match=r"10x_pbmc68k_reduced\.h5ad: raw holds \d+ fractional values, counts are whole"):
+        prepared(tmp_path, "h5ad", settings={"path": str(shipped), "label": "bulk_labels", "counts": "raw"})
 
 
 def test_a_downloaded_file_and_one_without_labels(tmp_path):

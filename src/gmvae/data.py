@@ -5,6 +5,7 @@ split (train or test). Cells also have `layers["counts"]` [N, D] and `obs["total
 genes before any selection, so that X = log1p(counts * 1e4 / total). `uns` holds name, likelihood and the image shape.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import anndata
@@ -18,6 +19,7 @@ LIKELIHOODS = ("bernoulli", "normal", "negative_binomial", "zero_inflated_negati
 COUNT_LIKELIHOODS = ("negative_binomial", "zero_inflated_negative_binomial")
 ANNOTATIONS = ("label", "condition", "batch")
 SPLITS = ("train", "test")
+NAN_REMEDY = "replace them or drop those rows"
 ROWS = 1 << 16  # of a block, where a whole matrix in double precision would be too large
 SIZE_FACTOR = 1e4  # counts are scaled to this many a cell before the logarithm, as is the habit of the field
 
@@ -36,9 +38,12 @@ def opened(path: Path) -> anndata.AnnData:
     try:
         return anndata.read_h5ad(path)
     except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause: the file is not whole
-        raise Refused(
-            f"{path}: not readable as .h5ad: truncated, or of another format ({one_line(failure)}); make it anew"
-        ) from failure
+        raise Refused(unreadable(path, failure)) from failure
+
+
+def unreadable(path: Path, failure: Exception) -> str:
+    """One line on an .h5ad file that cannot be read."""
+    return f"{path}: not readable as .h5ad: truncated, or of another format ({one_line(failure)}); make it anew"
 
 
 def one_line(failure: Exception) -> str:
@@ -111,18 +116,28 @@ def check_matrix(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:
         raise Refused(f"{name} is a {type(matrix).__name__}; allowed: a dense array or CSR; convert it")
     if 0 in matrix.shape:
         raise Refused(f"{name} has shape {matrix.shape}, nothing is left to model; relax the filters")
-    wrong = count(stored(matrix), lambda values: ~np.isfinite(values))
+    wrong = sum(int((~np.isfinite(part)).sum()) for part in stored(matrix))
     if wrong:
-        raise Refused(f"{name} holds {wrong} values that are NaN or infinite; replace or drop those rows")
+        raise Refused(f"{name} holds {wrong} values that are NaN or infinite; {NAN_REMEDY}")
 
 
 def check_counts(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:
     """Raise Refused where the matrix [N, D] holds NaN, negative or fractional values: they are no counts."""
     check_matrix(matrix, name)
-    negative = count(stored(matrix), lambda values: values < 0)
+    check_values(stored(matrix), name)
+
+
+def check_values(parts: Iterable[np.ndarray], name: str) -> None:
+    """Raise Refused where the values, which come in parts, are no counts."""
+    unknown = negative = fractional = 0
+    for part in parts:
+        unknown += int((~np.isfinite(part)).sum())
+        negative += int((part < 0).sum())
+        fractional += int((part != np.rint(part)).sum())
+    if unknown:
+        raise Refused(f"{name} holds {unknown} values that are NaN or infinite; {NAN_REMEDY}")
     if negative:
         raise Refused(f"{name} holds {negative} negative values, counts are >= 0; name the matrix of the raw counts")
-    fractional = count(stored(matrix), lambda values: values != np.rint(values))
     if fractional:
         raise Refused(
             f"{name} holds {fractional} fractional values, counts are whole; name the matrix of the raw counts, "
@@ -130,14 +145,10 @@ def check_counts(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:
         )
 
 
-def stored(matrix: np.ndarray | sparse.spmatrix) -> np.ndarray:
-    """The values that the matrix stores, as one flat view: all of a dense one, those kept of a sparse one."""
-    return matrix.data if sparse.issparse(matrix) else matrix.reshape(-1)
-
-
-def count(values: np.ndarray, wrong, block: int = 1 << 24) -> int:
-    """How many of the flat values are wrong, block by block so that no mask as large as the data is made."""
-    return sum(int(wrong(values[start : start + block]).sum()) for start in range(0, values.size, block))
+def stored(matrix: np.ndarray | sparse.spmatrix, block: int = 1 << 24) -> Iterator[np.ndarray]:
+    """The values that the matrix stores, in parts: no mask as large as the data need be made."""
+    values = matrix.data if sparse.issparse(matrix) else matrix.reshape(-1)
+    return (values[start : start + block] for start in range(0, values.size, block))
 
 
 def log_normalised(

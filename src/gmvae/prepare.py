@@ -11,6 +11,7 @@ import pandas as pd
 
 from gmvae import command, data, files
 from gmvae import rows as derived
+from gmvae.blocks import selected
 from gmvae.cells import preprocessed
 from gmvae.errors import Refused
 from gmvae.sources import keywords, parameters
@@ -112,12 +113,14 @@ def say_untested(obs: pd.DataFrame) -> None:
 
 def normalise(adata: anndata.AnnData) -> None:
     """Set X to the logarithm of library-size-normalised counts, in place. A reader's own totals stay."""
-    counts = adata.layers["counts"]
-    data.check_counts(counts, "layers['counts']")
+    everything = np.ones(adata.n_obs, dtype=bool), np.ones(adata.n_vars, dtype=bool)
+    counts = selected(adata.layers["counts"], *everything)
     if "total" not in adata.obs:
-        adata.obs["total"] = np.asarray(counts.sum(axis=1)).ravel().astype(np.float64)
-    if (adata.obs["total"] <= 0).any():
-        raise Refused(f"{int((adata.obs['total'] <= 0).sum())} cells have no counts; drop them or set min_counts to 1")
+        adata.obs["total"] = np.asarray(counts.sum(axis=1, dtype=np.float64)).ravel()
+    empty = int((adata.obs["total"] <= 0).sum())
+    if empty:
+        raise Refused(f"{empty} of {adata.n_obs} cells have no counts; drop them, or give the entry a `cells` part")
+    adata.layers["counts"] = counts
     adata.X = data.log_normalised(counts, adata.obs["total"].to_numpy())
 
 

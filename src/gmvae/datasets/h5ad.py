@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import anndata
+import h5py
 import numpy as np
 import pandas as pd
+from anndata.abc import CSCDataset
+from anndata.io import read_elem, sparse_dataset
 from scipy import sparse
 
 from gmvae import data
+from gmvae.blocks import Counts, blocks
 from gmvae.errors import Refused
 
 
@@ -22,7 +26,7 @@ def read(
     likelihood: str = "negative_binomial",
     drop_unlabelled: bool = False,
 ) -> anndata.AnnData:
-    """The cells [N, D] of one AnnData file, their raw counts as CSR in layers["counts"].
+    """The cells [N, D] of one AnnData file, their raw counts in layers["counts"], left in the file if stored by rows.
 
     path: a local file; or file: its name among the downloaded ones in `raw`. label, condition, batch: the columns of
     obs that hold them. counts: where the raw counts are: X, raw, or the name of a layer. likelihood: negative_binomial
@@ -32,16 +36,14 @@ def read(
     if likelihood not in data.COUNT_LIKELIHOODS:
         raise Refused(f"likelihood is '{likelihood}'; allowed for counts: {', '.join(data.COUNT_LIKELIHOODS)}")
     place = location(raw, path, file)
-    found = data.opened(place)
-    matrix, var_names = count_matrix(found, counts, place)
-    data.check_counts(matrix, f"{place}: {counts}")
+    table, genes, matrix = parts(place, counts)
     columns = {"label": label, "condition": condition, "batch": batch}
     adata = anndata.AnnData(
         obs=pd.DataFrame(
-            {key: column(found.obs, name, key, place) for key, name in columns.items() if name},
-            index=unique(found.obs_names, "obs names", place),
+            {key: column(table, name, key, place) for key, name in columns.items() if name},
+            index=unique(table.index, "obs names", place),
         ),
-        var=pd.DataFrame(index=unique(var_names, "var names", place)),
+        var=pd.DataFrame(index=unique(genes, "var names", place)),
         layers={"counts": matrix},
     )
     adata.uns = {"likelihood": likelihood, "shape": np.array([], dtype=np.int64)}
@@ -62,24 +64,48 @@ def location(raw: Path | None, path: str, file: str) -> Path:
     return raw / file
 
 
-def count_matrix(found: anndata.AnnData, counts: str, place: Path) -> tuple[sparse.csr_matrix, pd.Index]:
-    """The counts [N, D] as float32 CSR, and the names of their genes [D]; dense, CSR and CSC files alike."""
-    if counts == "X":
-        matrix, names = found.X, found.var_names
-    elif counts == "raw" and found.raw is not None:
-        matrix, names = found.raw.X, found.raw.var_names
-    elif counts in found.layers:
-        matrix, names = found.layers[counts], found.var_names
-    else:
-        raise Refused(f"{place}: counts is '{counts}', which the file lacks; allowed: {', '.join(holders(found))}")
-    if matrix is None:
-        raise Refused(f"{place}: counts is 'X', which is empty there; allowed: {', '.join(holders(found))}")
-    return sparse.csr_matrix(matrix, dtype=np.float32), names
+def parts(place: Path, counts: str) -> tuple[pd.DataFrame, pd.Index, Counts]:
+    """obs [N, columns], the names of genes [D] and the checked counts [N, D]: no more is read, however large the file."""
+    if not place.is_file():
+        raise Refused(f"{place}: no such file; correct path or file in the entry's settings")
+    try:
+        obs, found = held(place)
+        if counts in found:
+            element, genes = found[counts]
+            matrix = by_rows(element)
+            data.check_values((block.data for _, block in blocks(matrix)), f"{place}: {counts}")
+            return obs, genes, matrix
+    except Refused:
+        raise
+    except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause
+        raise Refused(data.unreadable(place, failure)) from failure
+    raise Refused(f"{place}: counts is '{counts}', which the file lacks; allowed: {', '.join(sorted(found))}")
 
 
-def holders(found: anndata.AnnData) -> list[str]:
-    """What the file could hold counts in."""
-    return ["X"] * (found.X is not None) + ["raw"] * (found.raw is not None) + sorted(found.layers)
+def held(place: Path) -> tuple[pd.DataFrame, dict[str, tuple[object, pd.Index]]]:
+    """obs, and every matrix of the file by name, X, raw or a layer's, with the names of its genes."""
+    file = h5py.File(place, "r")
+    if "encoding-type" not in file.attrs:  # the layout of before 2021: only anndata knows it, and reads it whole
+        whole = anndata.read_h5ad(place)
+        found = {"X": (whole.X, whole.var_names)} | {
+            name: (whole.layers[name], whole.var_names) for name in whole.layers
+        }
+        return whole.obs, found | ({"raw": (whole.raw.X, whole.raw.var_names)} if whole.raw else {})
+    genes = read_elem(file["var"]).index
+    found = {name: (layer, genes) for name, layer in file.get("layers", {}).items()}
+    if "X" in file:
+        found["X"] = file["X"], genes
+    if "raw" in file:
+        found["raw"] = file["raw/X"], read_elem(file["raw/var"]).index
+    return read_elem(file["obs"]), found
+
+
+def by_rows(element: object) -> Counts:
+    """A matrix [N, D] to be read by rows: dense and CSR stay in their file, CSC is turned in memory."""
+    found = sparse_dataset(element) if isinstance(element, h5py.Group) else element
+    if isinstance(found, CSCDataset):
+        found = found.to_memory()
+    return found.tocsr() if sparse.issparse(found) else found
 
 
 def column(obs: pd.DataFrame, name: str, key: str, place: Path) -> pd.Categorical:
@@ -108,5 +134,5 @@ def without_gaps(adata: anndata.AnnData, columns: dict, place: Path, drop_unlabe
         if gaps and not (key == "label" and drop_unlabelled):
             remedy = "set drop_unlabelled: true, or fill them" if key == "label" else "fill them"
             raise Refused(f"{place}: {key} column '{columns[key]}' has {gaps} gaps among {adata.n_obs} cells; {remedy}")
-    kept = adata[adata.obs.notna().all(axis=1).to_numpy()]
-    return kept.copy()
+    kept = adata.obs.notna().all(axis=1).to_numpy()
+    return adata if kept.all() else adata[kept].copy()
