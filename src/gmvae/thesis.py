@@ -60,7 +60,7 @@ def arguments(main: Path, build: Path, only: str | None) -> list[str]:
     """The command line of latexmk: no shell escape, no settings of the user's, errors with file and line."""
     options = ["-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "-no-shell-escape"]
     if only is not None:
-        options.append(rf"-usepretex=\includeonly{{{only}}}")
+        options += ["-g", rf"-usepretex=\includeonly{{{only}}}"]  # -g: no source has changed, set it all the same
     return ["latexmk", *options, f"-outdir={os.path.relpath(build)}", os.path.relpath(main)]
 
 
