@@ -34,13 +34,13 @@ def blobs(n=150, n_classes=3, n_features=6, distance=12.0):
     return anndata.AnnData(X=x.astype(np.float32), obs=obs, uns=uns)
 
 
-def run(folder, name, adata=None, space="data", latent=None, settings=None, n_components=3, seeds=(0, 1)):
+def run(folder, name, adata=None, space="data", latent=None, settings=None, n_components=3, seeds=(0, 1), seen=None):
     """The latent.h5ad of a baseline on a data set."""
     adata = blobs() if adata is None else adata
     adata.write_h5ad(folder / "data.h5ad")
     out, made = folder / "latent.h5ad", folder / "provenance.json"
     settings = {} if settings is None else settings
-    baseline(folder / "data.h5ad", out, made, name, space, latent, settings, n_components, list(seeds), "t", "m")
+    baseline(folder / "data.h5ad", out, made, name, space, latent, settings, n_components, list(seeds), "t", "m", seen)
     return read(out)
 
 
@@ -237,3 +237,76 @@ def test_truth_without_labels_is_refused(tmp_path):
 def test_one_component_takes_every_row(tmp_path):
     for name in ("kmeans", "mixture", "random"):
         assert set(run(tmp_path, name, n_components=1).obs["cluster_0"]) == {0}
+
+
+def observed(folder, adata, shown):
+    """observed.csv with the labels of the training rows where `shown` [N] is true."""
+    train = (adata.obs["split"] == "train").to_numpy()
+    label = np.where(shown, adata.obs["label"].astype(str), "")
+    path = folder / "observed.csv"
+    pd.DataFrame({"row": adata.obs_names[train], "label": label[train]}).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["svm", "mlp"])
+def test_a_classifier_learns_from_the_seen_labels_and_from_nothing_else(tmp_path, name):
+    adata = blobs()
+    shown = np.arange(adata.n_obs) < 60
+    found = run(tmp_path, name, adata, n_components=7, seen=observed(tmp_path, adata, shown))
+    assert found.uns["n_components"] == 3 and found.uns["labels_observed"]
+    assert accuracies(tmp_path) == [1.0] * 4
+    # Rows without a seen label may be anywhere, and of any class.
+    moved = adata.copy()
+    hidden = np.flatnonzero(~shown & (adata.obs["split"] == "train").to_numpy())
+    moved.X[hidden[0]] += 50
+    codes = moved.obs["label"].cat.codes.to_numpy().copy()
+    codes[hidden] = (codes[hidden] + 1) % 3
+    moved.obs["label"] = pd.Categorical.from_codes(codes, moved.obs["label"].cat.categories)
+    again = run(tmp_path, name, moved, n_components=7, seen=tmp_path / "observed.csv")
+    rest = np.setdiff1d(np.arange(adata.n_obs), hidden)
+    assert np.array_equal(found.obsm["q_y_1"][rest], again.obsm["q_y_1"][rest])
+
+
+def test_a_class_that_was_never_seen_is_never_said(tmp_path):
+    adata = blobs()
+    seen = observed(tmp_path, adata, (adata.obs["label"] != "class 1").to_numpy())
+    for name in ("svm", "mlp"):
+        found = run(tmp_path, name, adata, seen=seen)
+        assert found.obsm["q_y_0"].shape[1] == 3
+        assert (found.obsm["q_y_0"][:, 1] == 0).all()
+        assert np.mean(accuracies(tmp_path)) == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_a_classifier_without_labels_is_refused(tmp_path):
+    adata = blobs()
+    nothing = np.zeros(adata.n_obs, dtype=bool)
+    one = (adata.obs["label"] == "class 0").to_numpy()
+    with pytest.raises(Refused, match="--observed is missing"):
+        run(tmp_path, "svm", adata)
+    with pytest.raises(Refused, match=r"observed\.csv shows labels of 0 classes, a classifier needs two"):
+        run(tmp_path, "svm", adata, seen=observed(tmp_path, adata, nothing))
+    with pytest.raises(Refused, match="labels of 1 classes"):
+        run(tmp_path, "mlp", adata, seen=observed(tmp_path, adata, one))
+    with pytest.raises(Refused, match=r"none\.csv is no table"):
+        run(tmp_path, "mlp", adata, seen=tmp_path / "none.csv")
+    (tmp_path / "observed.csv").write_text("row,label\nr9,class 9\n")
+    with pytest.raises(Refused, match="names 'class 9', which the data set has not"):
+        run(tmp_path, "mlp", adata, seen=tmp_path / "observed.csv")
+    assert not (tmp_path / "latent.h5ad").exists()
+
+
+def test_umap_is_a_space_that_test_rows_have_no_part_in(tmp_path):
+    adata, moved = blobs(), blobs()
+    test = np.flatnonzero(adata.obs["split"] == "test")
+    moved.X[test[0]] += 50
+    train = (adata.obs["split"] == "train").to_numpy()
+    settings = {"n_dimensions": 2}
+    first = run(tmp_path, "mixture", adata, space="umap", settings=settings, seeds=(0,))
+    assert first.obsm["z_0"].shape == (150, 2)
+    assert accuracies(tmp_path) == [1.0] * 2
+    second = run(tmp_path, "mixture", moved, space="umap", settings=settings, seeds=(0,))
+    assert np.array_equal(first.obsm["z_0"][train], second.obsm["z_0"][train])
+    again = run(tmp_path, "mixture", adata, space="umap", settings=settings, seeds=(0,))
+    assert np.array_equal(first.obsm["z_0"], again.obsm["z_0"])
+    with pytest.raises(Refused, match=r"n_dimensions is 119.*1 to 118 UMAP coordinates"):
+        run(tmp_path, "mixture", adata, space="umap", settings={"n_dimensions": 119})
