@@ -7,6 +7,8 @@ their source with `ast`.
 from gmvae.schema import check_form, check_type, refused, shown
 from gmvae.sources import ROOT, keywords, signature, types
 
+SPACES = ("data", "pca", "umap")  # what a baseline can work on beside another model's latent
+
 
 def study(config: dict) -> dict:
     """The entry of `studies` that is run."""
@@ -55,7 +57,7 @@ def accepted(entry: dict) -> dict[str, str]:
     """The settings that an entry of `models` takes, with their types: its constructor's or its `assign`'s keywords."""
     if "module" in entry:
         return keywords(f"gmvae.models.{entry['module']}", "Model.__init__")
-    of_space = {"n_dimensions": "int"} if entry["space"] == "pca" else {}
+    of_space = {"n_dimensions": "int"} if entry["space"] in ("pca", "umap") else {}
     if entry["baseline"] == "none":
         return of_space
     return of_space | keywords(f"gmvae.baselines.{entry['baseline']}", "assign")
@@ -118,7 +120,7 @@ def check_model(config: dict, name: str, entry: dict) -> None:
     else:
         known(["models", name, "baseline"], entry["baseline"], ["none", *files("baselines")])
         others = [key for key, other in config["models"].items() if "module" in other]
-        known(["models", name, "space"], entry["space"], ["data", "pca", *others])
+        known(["models", name, "space"], entry["space"], [*SPACES, *others])
     check_settings(["models", name], entry, accepted(entry))
 
 
@@ -129,7 +131,7 @@ def check_task(config: dict, name: str, entry: dict) -> None:
         known(["tasks", name, "models"], model, config["models"])
     for model in baselines(config, name):
         space = config["models"][model]["space"]
-        if space not in ["data", "pca", *entry["models"]]:
+        if space not in [*SPACES, *entry["models"]]:
             allowed = f"{space} beside {model}, which is computed from it"
             raise refused(["tasks", name, "models"], f"{model} without {space}", allowed)
     taken = {}

@@ -13,7 +13,14 @@ def module(wildcards):
 def space(wildcards):
     """The run that a baseline works on the latent of, if any."""
     name = config["models"][wildcards.model]["space"]
-    return f"results/runs/{wildcards.task}/{name}/latent.h5ad" if name in config["models"] and name != "pca" else []
+    return [] if name in plan.SPACES else f"results/runs/{wildcards.task}/{name}/latent.h5ad"
+
+
+def seen(wildcards):
+    """The labels that a baseline sees: only a classifier asks for them."""
+    name = config["models"][wildcards.model]["baseline"]
+    asks = name != "none" and "observed" in parameters(f"gmvae.baselines.{name}", "assign")
+    return f"results/tasks/{wildcards.task}/observed.csv" if asks else []
 
 
 rule train:
@@ -79,6 +86,7 @@ rule baseline:
     input:
         data=lambda wc: data_of(wc.task),
         latent=space,
+        observed=seen,
         code=lambda wc: sources(
             "gmvae.baseline",
             *[f"gmvae.baselines.{name}" for name in [config["models"][wc.model]["baseline"]] if name != "none"],
@@ -97,8 +105,9 @@ rule baseline:
         n_components=lambda wc: plan.n_components(config, wc.task, wc.model),
         seeds=plan.seeds(config),
         latent=lambda wc, input: ["--latent", input.latent] if input.latent else [],
+        observed=lambda wc, input: ["--observed", input.observed] if input.observed else [],
     shell:
-        "{PYTHON:q} -m gmvae.baseline --data {input.data:q} {params.latent:q} "
+        "{PYTHON:q} -m gmvae.baseline --data {input.data:q} {params.latent:q} {params.observed:q} "
         "--output {output.latent:q} --provenance {output.provenance:q} --name {params.name} --space {params.space} "
         "--settings {params.settings:q} --n-components {params.n_components} --seeds {params.seeds} "
         "--task {wildcards.task} --model {wildcards.model} > {log:q} 2>&1"
