@@ -16,6 +16,9 @@ from gmvae.sources import ROOT, parameters, sources
 configfile: Path(workflow.basedir, "config.yaml")
 
 
+report: "workflow/report/workflow.rst"
+
+
 try:
     plan.check(config)
 except Refused as refusal:
