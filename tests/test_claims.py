@@ -57,14 +57,22 @@ def test_below_six_seeds_the_sign_decides_and_nothing_is_tested():
     assert verdict("b.accuracy > a.accuracy in t", metrics(5)) == "failed"
 
 
-def test_holm_counts_every_directed_test_of_the_text():
-    frame = metrics(6)  # the smallest p is 1/64: one claim holds, four of them cannot
+def test_holm_counts_every_test_of_the_text():
+    frame = metrics(6)  # the smallest p is 1/64: alone a claim holds, among four tests it cannot
     assert verdict("a.accuracy > b.accuracy in t", frame) == "tested"
     texts = ["a.accuracy > b.accuracy in t", "a.accuracy > c.accuracy in t", "b.accuracy < a.accuracy in t"]
-    texts += ["c.accuracy < a.accuracy in t", "b.accuracy ~ c.accuracy in t"]
+    texts += ["b.accuracy ~ c.accuracy in t", "a.accuracy > d.accuracy in t"]
     family = corrected({text: judged(frame, text) for text in texts})
-    assert [state(family[text]) for text in texts] == ["failed"] * 4 + ["tested"]
+    assert [state(family[text]) for text in texts] == ["failed"] * 3 + ["tested", "untested"]
     assert family[texts[0]][0].p == pytest.approx(4 * sign_flip_p(np.ones(6)))
+
+
+def test_a_rank_correlation_can_be_claimed():
+    frame = metrics()
+    objective = frame[frame.model == "a"].assign(metric="objective", value=lambda rows: -rows.value)
+    frame = pd.concat([frame, objective])
+    assert verdict("rank(a.accuracy) <= -1 in t", frame) == "counted"
+    assert verdict("rank(a.accuracy) > 0 in t", frame) == "failed"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def plain(claim: str, verdicts: list[Verdict]) -> str:
     """The figures of a claim for the terminal."""
     parts = []
     for match, verdict in zip(comparisons(claim), verdicts, strict=True):
-        p = "not tested" if verdict.p is None else f"p = {verdict.p:.3g}{' after Holm' if verdict.corrected else ''}"
+        p = "not tested" if verdict.p is None else f"p = {verdict.p:.3g} after Holm"
         parts.append(f"{match['left']} = {verdict.left:.4g}, {match['right']} = {verdict.right:.4g}, {p}")
     return ", ".join(parts)
 
@@ -84,8 +84,9 @@ def sides(written: str, value: float, names: dict) -> str:
         return rf"\num{{{written}}}"
     model, metric = (typeset.text(names.get(match[key], match[key])) for key in ("model", "metric"))
     metric = metric.lower() if metric.istitle() else metric
-    of = {"min": "smallest ", "max": "largest ", None: ""}[match["of"]]
-    return f"{model}, {of}{metric} {typeset.number(value, typeset.decimals(match['metric']))}"
+    of = {"min": "smallest ", "max": "largest ", "rank": "rank correlation of objective and ", None: ""}[match["of"]]
+    places = 2 if match["of"] == "rank" else typeset.decimals(match["metric"])
+    return f"{model}, {of}{metric} {typeset.number(value, places)}"
 
 
 def listing(inside: dict[str, list[Verdict]], names: dict) -> str:
@@ -95,7 +96,7 @@ def listing(inside: dict[str, list[Verdict]], names: dict) -> str:
         task = typeset.text(names.get(task_of(claim), task_of(claim)))
         cells = [rf"\claimtarget{{C{number}}}", task, shown(claim, verdicts, names), WORDS[state(verdicts)]]
         rows.append(" & ".join(cells) + r" \\")
-    size = sum(verdict.corrected for verdicts in inside.values() for verdict in verdicts)
+    size = sum(verdict.p is not None for verdicts in inside.values() for verdict in verdicts)
     return "\n".join(
         [
             rf"\newcommand\claimfamily{{{size}}}",

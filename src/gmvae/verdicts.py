@@ -1,17 +1,20 @@
 r"""The language of claims, and the verdict of the results on one.
 
     side  relation  side  in  task        joined by ` and ` where a sentence claims several things
-    side:      model.metric (its mean over seeds on the test split), min(model.metric), max(model.metric), or a number
+    side:      model.metric (its mean over seeds on the test split), a number, min(model.metric), max(model.metric), or
+               rank(model.metric), the rank correlation over seeds of training objective and metric
     relation:  >  <  >=  <=   as they say
                ~              the test does not tell the two models apart
 
-`>` or `<` between two models is tested by the exact paired sign-flip test, one-sided in the claim's direction; p-values
-of all tested comparisons of the text are corrected by Holm. Below six seeds, or where a side does not vary with the
-seed, the sign of the mean difference decides, and the claim counts as not tested. A comparison of minima, maxima and
-numbers alone is counted: there is nothing to test. `~` holds where the two-sided p, uncorrected, is above the level.
+`>`, `<` and `~` between two models are tested by the exact paired sign-flip test, one-sided in the claim's direction or
+two-sided; the p-values of all tests of the text are corrected by Holm. Below six seeds, or where a side does not vary
+with the seed, the sign of the mean difference decides, and the claim counts as not tested. A comparison without means
+(minima, maxima, ranks, numbers) is counted: there is nothing to test.
 """
 
+import operator
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -20,20 +23,21 @@ from gmvae import evidence
 from gmvae.errors import Refused
 
 COMPARISON = re.compile(r"(?P<left>\S+)\s+(?P<relation>>=|<=|>|<|~)\s+(?P<right>\S+)")
-SIDE = re.compile(r"(?:(?P<of>min|max)\()?(?P<model>[a-z][a-z0-9_]*)\.(?P<metric>[a-z][a-z0-9_]*)\)?")
-FORM = "model.metric > model.metric in task, with >, <, >=, <= or ~, min(...), max(...) or a number as a side"
+SIDE = re.compile(r"(?:(?P<of>min|max|rank)\()?(?P<model>[a-z][a-z0-9_]*)\.(?P<metric>[a-z][a-z0-9_]*)\)?")
+FORM = (
+    "model.metric > model.metric in task, with >, <, >=, <= or ~, min(...), max(...), rank(...) or a number as a side"
+)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one comparison: whether it holds, both values, p where tested, whether it was only counted."""
+    """What became of one comparison: both values, how it was decided, p where it was tested, and whether it holds."""
 
     left: float
     right: float
+    kind: str  # directed, alike (both tested), untested or counted
     holds: bool
     p: float | None = None
-    corrected: bool = False  # whether p belongs to the family that Holm corrects
-    counted: bool = False
 
 
 def task_of(claim: str) -> str:
@@ -71,6 +75,8 @@ def side(table: pd.DataFrame, written: str, task: str) -> pd.Series | float:
         known = table[(table.task == task) & (table.metric == match["metric"])].model.unique()
         found = ", ".join(sorted(known)) or "none"
         raise Refused(f"the results have no {written} in {task}; models with {match['metric']}: {found}")
+    if match["of"] == "rank":
+        return evidence.rank_correlation(table, task, match["model"], match["metric"])
     return float(getattr(by_seed, match["of"])()) if match["of"] else by_seed
 
 
@@ -82,34 +88,34 @@ def compared(left: pd.Series | float, right: pd.Series | float, relation: str) -
     if relation == "~":
         if not all(series):
             raise Refused("~ compares two models, not a model and a number")
-        p = None if pairs is None else evidence.two_sided_p(pairs)
-        return Verdict(*means, holds=p is None or p > evidence.LEVEL, p=p)
-    sign = {">": means[0] > means[1], "<": means[0] < means[1], ">=": means[0] >= means[1], "<=": means[0] <= means[1]}
+        return Verdict(*means, *(("untested", True) if pairs is None else ("alike", True, evidence.two_sided_p(pairs))))
+    holds = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le}[relation](*means)
     if pairs is None or relation in (">=", "<="):
-        return Verdict(*means, holds=sign[relation], counted=not any(series))
-    p = evidence.sign_flip_p(pairs if relation == ">" else -pairs)
-    return Verdict(*means, holds=sign[relation], p=p, corrected=True)
+        return Verdict(*means, "untested" if any(series) else "counted", holds)
+    return Verdict(*means, "directed", holds, evidence.sign_flip_p(pairs if relation == ">" else -pairs))
 
 
 def corrected(verdicts: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
-    """The verdicts, by claim, after Holm's correction over all one-sided tests of the text."""
-    family = [verdict.p for each in verdicts.values() for verdict in each if verdict.corrected]
+    """The verdicts, by claim, after Holm's correction over all tests of the text."""
+    family = [verdict.p for each in verdicts.values() for verdict in each if verdict.p is not None]
     adjusted = iter(evidence.holm(family).tolist())
     return {claim: [settled(verdict, adjusted) for verdict in each] for claim, each in verdicts.items()}
 
 
-def settled(verdict: Verdict, adjusted) -> Verdict:
-    """The verdict with the next adjusted p in place of its own, if it belongs to the family."""
-    if not verdict.corrected:
+def settled(verdict: Verdict, adjusted: Iterator[float]) -> Verdict:
+    """The verdict by the next adjusted p, if it was tested."""
+    if verdict.p is None:
         return verdict
     p = next(adjusted)
-    return replace(verdict, p=p, holds=verdict.holds and p <= evidence.LEVEL)
+    holds = p > evidence.LEVEL if verdict.kind == "alike" else verdict.holds and p <= evidence.LEVEL
+    return replace(verdict, p=p, holds=holds)
 
 
 def state(verdicts: list[Verdict]) -> str:
     """`tested`, `counted`, `untested` (one of the comparisons could not be tested) or `failed`."""
+    kinds = {verdict.kind for verdict in verdicts}
     if not all(verdict.holds for verdict in verdicts):
         return "failed"
-    if all(verdict.counted for verdict in verdicts):
+    if kinds == {"counted"}:
         return "counted"
-    return "tested" if all(verdict.counted or verdict.p is not None for verdict in verdicts) else "untested"
+    return "untested" if "untested" in kinds else "tested"
