@@ -54,7 +54,7 @@ def test_chosen_genes_are_those_of_scanpy(n_batches, n):
     adata = raw_cells(n_batches=n_batches)
     counts = adata.layers["counts"]
     total = np.asarray(counts.sum(axis=1)).ravel()
-    found = cells.chosen(counts, total, cells.batches(adata.obs), min_cells=1, n_top_genes=n)
+    found = genes.chosen(counts, total, cells.batches(adata.obs), min_cells=1, n_top_genes=n)
     known = anndata.AnnData(counts.astype(np.float64), obs=adata.obs, var=adata.var)
     scanpy.pp.filter_genes(known, min_cells=1)
     scanpy.pp.normalize_total(known, target_sum=1e4)
@@ -68,11 +68,21 @@ def test_sums_do_not_depend_on_the_blocks(monkeypatch):
     counts, groups = adata.layers["counts"], cells.batches(adata.obs)
     total = np.asarray(counts.sum(axis=1)).ravel()
     whole = genes.sums(counts, total, groups)
-    monkeypatch.setattr(blocks.blocks, "__defaults__", (7,))
+    monkeypatch.setattr(blocks.blocks, "__defaults__", (None, 7))
     assert np.allclose(genes.sums(counts, total, groups), whole, rtol=1e-12)
     assert (
         blocks.selected(counts, groups == 0, np.arange(300) < 5).toarray() == counts.toarray()[groups == 0][:, :5]
     ).all()
+
+
+def test_stored_zeros_change_nothing_and_stay_where_they_are():
+    adata = raw_cells()
+    padded = adata.layers["counts"].copy()
+    padded.data[::3] = 0
+    dense = sparse.csr_matrix(padded.toarray())
+    before = padded.data.copy(), padded.indices.copy()
+    pd.testing.assert_frame_equal(quality.measures(padded, adata.var_names), quality.measures(dense, adata.var_names))
+    assert (padded.data == before[0]).all() and (padded.indices == before[1]).all()
 
 
 def test_x_is_what_scanpy_makes_of_the_kept_cells():
@@ -146,16 +156,16 @@ def test_doublets_are_found_where_they_were_made():
     counts, label = adata.layers["counts"].toarray(), adata.obs["label"].cat.codes.to_numpy()
     pairs = [(i, j) for i, j in zip(np.flatnonzero(label == 0), np.flatnonzero(label == 1), strict=False)][:40]
     doubled = sparse.csr_matrix(np.vstack([counts, [counts[i] + counts[j] for i, j in pairs]]))
-    scores = quality.doublet_scores(doubled, np.zeros(640, dtype=int), seed=0)
+    scores = quality.doublet_scores(doubled, doubled.sum(axis=1).A1, np.zeros(640, dtype=int), seed=0)
     assert np.median(scores[600:]) > np.quantile(scores[:600], 0.9)
 
 
 def test_large_and_small_batches_are_not_searched_for_doublets(monkeypatch):
     counts, groups = raw_cells().layers["counts"], np.repeat([0, 1, -1], [300, 90, 10])
-    scores = quality.doublet_scores(counts, groups, seed=0)
+    scores = quality.doublet_scores(counts, counts.sum(axis=1).A1, groups, seed=0)
     assert np.isfinite(scores[:300]).all() and np.isnan(scores[300:]).all()
     monkeypatch.setattr(quality, "LARGEST", 299)
-    assert np.isnan(quality.doublet_scores(counts, groups, seed=0)).all()
+    assert np.isnan(quality.doublet_scores(counts, counts.sum(axis=1).A1, groups, seed=0)).all()
 
 
 def test_unlabelled_cells_go():
@@ -170,5 +180,5 @@ def test_thresholds_that_leave_nothing_are_refused():
         Refused, match=r"cells: none of 400 passes the thresholds, they fail \{'min_n_genes': 400\}; relax"
     ):
         cells.preprocessed(raw_cells(), every_fifth, min_genes=1000)
-    with pytest.raises(Refused, match="cells: no gene is seen in 999 training cells; lower min_cells"):
+    with pytest.raises(Refused, match="cells: no gene is seen in 999 cells; lower min_cells"):
         cells.preprocessed(raw_cells(), every_fifth, min_genes=1, min_cells=999)

@@ -13,10 +13,10 @@ import anndata
 import numpy as np
 import pandas as pd
 
-from gmvae.blocks import Counts, selected
+from gmvae.blocks import selected
 from gmvae.data import log_normalised
 from gmvae.errors import Refused
-from gmvae.genes import dispersions, most_variable, sums
+from gmvae.genes import chosen
 from gmvae.quality import doublet_scores, measures, reasons
 
 
@@ -53,7 +53,8 @@ def preprocessed(
     counts, batch = adata.layers["counts"], batches(adata.obs)
     if max_doublet is not None:
         thresholds["max_doublet"] = max_doublet
-        quality["doublet"] = doublet_scores(counts, np.where(kept, 2 * batch + (division == "test"), -1), seed)
+        compared = np.where(kept, 2 * batch + (division == "test"), -1)
+        quality["doublet"] = doublet_scores(counts, quality["total"].to_numpy(), compared, seed)
         quality.loc[quality["doublet"] > max_doublet, "removed"] = "max_doublet"
         steps.append(said("doublets by scrublet, in each batch and split", quality, {"max_doublet": max_doublet}))
         kept = passing(quality)
@@ -97,21 +98,6 @@ def said(step: str, quality: pd.DataFrame, thresholds: dict[str, float | None]) 
 def batches(obs: pd.DataFrame) -> np.ndarray:
     """The number of each cell's batch [N]; 0 where batches are not known."""
     return obs["batch"].cat.codes.to_numpy().astype(np.int64) if "batch" in obs else np.zeros(len(obs), dtype=np.int64)
-
-
-def chosen(counts: Counts, total: np.ndarray, groups: np.ndarray, min_cells: int, n_top_genes: int) -> np.ndarray:
-    """A mask [D] of the genes that are modelled, from the training cells: those with a group >= 0 in groups [N]."""
-    present = np.unique(groups[groups >= 0])
-    numbered = np.searchsorted(present, groups) * (groups >= 0) - (groups < 0)
-    n_cells, first, second = sums(counts, total, numbered)
-    seen = n_cells.sum(axis=0) >= min_cells
-    if not seen.any():
-        raise Refused(f"cells: no gene is seen in {min_cells} training cells; lower min_cells under cells")
-    sizes = np.bincount(numbered[numbered >= 0])
-    scores = np.stack([dispersions(a[seen], b[seen], n) for a, b, n in zip(first, second, sizes, strict=True)])
-    genes = np.zeros(len(seen), dtype=bool)
-    genes[np.flatnonzero(seen)[most_variable(scores, n_top_genes)]] = True
-    return genes
 
 
 def assembled(adata: anndata.AnnData, kept: np.ndarray, genes: np.ndarray, total: np.ndarray) -> anndata.AnnData:

@@ -10,8 +10,27 @@ import pandas as pd
 
 from gmvae.blocks import Counts, blocks
 from gmvae.data import SIZE_FACTOR
+from gmvae.errors import Refused
 
 BINS = 20  # of genes by mean
+
+
+def chosen(counts: Counts, total: np.ndarray, groups: np.ndarray, min_cells: int, n_top_genes: int) -> np.ndarray:
+    """A mask [D] of the n_top_genes most variable genes, among those that are seen in min_cells cells.
+
+    counts [N, D], their totals [N], and each cell's group [N]: its batch, or -1 for a cell that has no say.
+    """
+    present = np.unique(groups[groups >= 0])
+    numbered = np.searchsorted(present, groups) * (groups >= 0) - (groups < 0)
+    n_cells, first, second = sums(counts, total, numbered)
+    seen = n_cells.sum(axis=0) >= min_cells
+    if not seen.any():
+        raise Refused(f"cells: no gene is seen in {min_cells} cells; lower min_cells under cells")
+    sizes = np.bincount(numbered[numbered >= 0])
+    scores = np.stack([dispersions(a[seen], b[seen], n) for a, b, n in zip(first, second, sizes, strict=True)])
+    genes = np.zeros(len(seen), dtype=bool)
+    genes[np.flatnonzero(seen)[most_variable(scores, n_top_genes)]] = True
+    return genes
 
 
 def sums(counts: Counts, total: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -21,13 +40,10 @@ def sums(counts: Counts, total: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """
     n_groups, n_genes = int(groups.max()) + 1, counts.shape[1]
     found = np.zeros((3, n_groups * n_genes))
-    for rows, block in blocks(counts):
-        block = block[np.flatnonzero(groups[rows] >= 0)]
-        inside = groups[rows] >= 0
+    for rows, block in blocks(counts, groups >= 0):
         lengths = np.diff(block.indptr)
-        factors = SIZE_FACTOR / total[rows][inside]
-        place = block.indices + n_genes * np.repeat(groups[rows][inside], lengths).astype(np.int64)
-        values = block.data * np.repeat(factors, lengths)
+        place = block.indices + n_genes * np.repeat(groups[rows], lengths).astype(np.int64)
+        values = block.data * np.repeat(SIZE_FACTOR / total[rows], lengths)
         for k, weights in enumerate((None, values, values * values)):
             found[k] += np.bincount(place, weights, minlength=found.shape[1])
     return found.reshape(3, n_groups, n_genes)

@@ -9,11 +9,14 @@ import anndata
 import numpy as np
 import pandas as pd
 import scanpy
+from scipy import sparse
 
 from gmvae.blocks import Counts, blocks, selected
+from gmvae.genes import chosen
 
 MITOCHONDRIAL = ("MT-", "mt-")  # how the names of their genes begin, human and mouse
 LARGEST = 20_000  # cells of one batch for which doublets are simulated; above, they are not looked for
+GENES = 2000  # that cells are compared in
 SMALLEST = 100  # below, the neighbourhood of a cell says nothing
 
 
@@ -44,19 +47,29 @@ def reasons(measured: pd.DataFrame, thresholds: dict[str, float | None]) -> np.n
     return found
 
 
-def doublet_scores(counts: Counts, groups: np.ndarray, seed: int) -> np.ndarray:
-    """The scrublet score [N] of each cell, by groups [N] of cells that are compared; NaN where groups is -1.
+def doublet_scores(counts: Counts, total: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """The scrublet score [N] of each cell (Wolock, Lopez and Klein 2019), among the cells of its group in groups [N].
 
-    NaN too for a group of more than LARGEST or fewer than SMALLEST cells (Wolock, Lopez and Klein 2019).
+    NaN for a cell of group -1, and in groups of more than LARGEST or fewer than SMALLEST cells.
     """
     scores = np.full(counts.shape[0], np.nan)
-    everything = np.ones(counts.shape[1], dtype=bool)
     for group in np.unique(groups[groups >= 0]):
         cells = groups == group
         if SMALLEST <= cells.sum() <= LARGEST:
-            compared = anndata.AnnData(selected(counts, cells, everything))
-            # The threshold decides nothing here: scanpy must be given one, or it asks for another package.
-            with np.errstate(invalid="ignore"):  # at such a threshold no doublet is called: a rate of 0 by 0
-                scanpy.pp.scrublet(compared, threshold=1.0, random_state=seed, verbose=False)
-            scores[cells] = compared.obs["doublet_score"]
+            genes = chosen(counts, total, np.where(cells, 0, -1), min_cells=3, n_top_genes=GENES)
+            scores[cells] = scrublet_scores(selected(counts, cells, genes), seed)
     return scores
+
+
+def scrublet_scores(counts: sparse.csr_matrix, seed: int) -> np.ndarray:
+    """The score [n] of each cell from counts [n, genes]: how many of its neighbours are sums of two random cells."""
+    observed = anndata.AnnData(counts)
+    simulated = scanpy.pp.scrublet_simulate_doublets(observed, random_seed=seed)
+    for cells in observed, simulated:
+        scanpy.pp.normalize_total(cells, target_sum=1e6)
+    # The threshold decides nothing here, but without one scanpy asks for another package. Neighbours are exact at every
+    # size: the approximate ones of this scanpy fail with this scipy.
+    options = {"threshold": 1.0, "use_approx_neighbors": False, "random_state": seed, "verbose": False}
+    with np.errstate(invalid="ignore"):  # no doublet is called at that threshold: a rate of 0 by 0
+        scanpy.pp.scrublet(observed, simulated, **options)
+    return observed.obs["doublet_score"].to_numpy()
