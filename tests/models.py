@@ -48,6 +48,7 @@ def a_batch(model, n=5, k=2, likelihood="normal", n_features=D, n_components=K, 
         label=encoded(code % n_components if labelled else code * 0 - 1, n_components),
         noise=torch.randn(n_seeds, k, n, model.n_noise),
         weight=torch.ones(n_seeds, n),
+        index=code,
     )
 
 

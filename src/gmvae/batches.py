@@ -22,6 +22,7 @@ class Batch(NamedTuple):
     label: Tensor  # S, B, K   one-hot, zeros where the label is hidden
     noise: Tensor  # S, k, B, n_noise
     weight: Tensor  # S, B   of the row in the loss; 0 for a row that only fills the batch
+    index: Tensor  # S, B   of the row among the rows that the batch is drawn from
 
 
 class Rows(NamedTuple):
@@ -82,6 +83,7 @@ def batch_of(rows: Rows, index: Tensor, noise: Tensor, weight: Tensor | None = N
         encoded(rows.label.gather(1, index), rows.n_components),
         noise,
         torch.ones(index.shape, dtype=rows.x.dtype, device=rows.x.device) if weight is None else weight,
+        index,
     )
 
 

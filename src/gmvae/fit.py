@@ -23,6 +23,9 @@ OCCUPANCY_ROWS = 2000
 def fit(model: nn.Module, rows: Rows, training: Training, seeds: list[int], progress: bool = False) -> pd.DataFrame:
     """Train the model in place and return its history: one line per seed and epoch, every term unweighted.
 
+    A model may have two methods that see all training rows: `initialise(rows, seeds)`, called once when autoencoding
+    ends, and `refresh(rows)`, called before every epoch after that.
+
     Args:
         model: with parameters for S seeds.
         rows: the training rows, on the model's device; labels are -1 where hidden.
@@ -43,6 +46,10 @@ def fit(model: nn.Module, rows: Rows, training: Training, seeds: list[int], prog
             seen = rows._replace(label=guide_labels(model, rows, seeds))
         if phase == "free":
             seen = rows
+        if epoch == training.autoencode_epochs and hasattr(model, "initialise"):
+            model.initialise(rows, seeds)
+        if epoch >= training.autoencode_epochs and hasattr(model, "refresh"):
+            model.refresh(rows)
         sums = fit_epoch(model, seen, training, epoch, optimizer, draws)
         used = occupancy(model, rows)
         history += [
