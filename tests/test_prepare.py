@@ -119,6 +119,7 @@ def cells_in_memory(cells: anndata.AnnData) -> np.ndarray:
     return COUNTS[np.ix_([int(name[4:]) for name in cells.obs_names], [int(name) for name in cells.var_names])]
 
 
+@pytest.mark.filterwarnings("ignore")  # anndata's, of the old layout
 def test_a_file_in_scanpys_own_older_layout_works(tmp_path):
     shipped = Path(scanpy.datasets.__file__).with_name("10x_pbmc68k_reduced.h5ad")
     with pytest.raises(Refused, match=r"10x_pbmc68k_reduced\.h5ad: raw holds \d+ fractional values, counts are whole"):

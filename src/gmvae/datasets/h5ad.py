@@ -65,7 +65,7 @@ def location(raw: Path | None, path: str, file: str) -> Path:
 
 
 def parts(place: Path, counts: str) -> tuple[pd.DataFrame, pd.Index, Counts]:
-    """obs [N, columns], the names of genes [D] and the checked counts [N, D]: no more is read, however large the file."""
+    """obs [N, columns], names of genes [D], checked counts [N, D]: no more is read, however large the file."""
     if not place.is_file():
         raise Refused(f"{place}: no such file; correct path or file in the entry's settings")
     try:
