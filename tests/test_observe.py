@@ -42,6 +42,20 @@ def test_shown_labels_are_the_true_ones_of_training_rows(digits, tmp_path):
     assert (obs.loc[shown.index, "label"].astype(str) == shown).all()
 
 
+def test_labels_of_one_batch_are_all_shown(digits, tmp_path):
+    adata = load(digits)
+    adata.obs["batch"] = pd.Categorical(["left" if i % 3 else "right" for i in range(adata.n_obs)])
+    adata.write_h5ad(tmp_path / "both.h5ad")
+    observed = labels_shown(tmp_path / "both.h5ad", tmp_path, "batch:right").set_index("row")["label"]
+    training = adata.obs.loc[observed.index]
+    assert ((observed != "") == (training["batch"] == "right")).all()
+    assert (observed == training["label"].astype(str))[observed != ""].all()
+    with pytest.raises(Refused, match="labels: batch 'up' does not occur; allowed: left, right"):
+        observe(tmp_path / "both.h5ad", tmp_path / "other.csv", "batch:up")
+    with pytest.raises(Refused, match="labels: batch 'up' does not occur; allowed: none, there are none"):
+        observe(digits, tmp_path / "other.csv", "batch:up")
+
+
 def test_the_draw_depends_on_the_seed_only(digits, tmp_path):
     first = labels_shown(digits, tmp_path, "100")
     assert first.equals(labels_shown(digits, tmp_path, "100"))

@@ -10,14 +10,15 @@ from gmvae.data import apportioned, drawn, load
 from gmvae.errors import Refused
 from gmvae.files import write_csv
 
-ALLOWED = "none, all, a share in (0, 1) or a whole number of rows"
+ALLOWED = "none, all, a share in (0, 1), a whole number of rows, or batch:<name>"
 
 
 def observe(data: Path, output: Path, labels: str = "none", seed: int = 0) -> None:
     """Write one line per training row: its name, and its label, or nothing where the label is hidden.
 
-    data: the data set. output: the csv. labels: none, all, a share in (0, 1) or a number of labelled rows, drawn with
-    every class in proportion and each at least once. seed: of that draw. Raises Refused where the draw is impossible.
+    data: the data set. output: the csv. labels: none; all; a share in (0, 1) or a number of labelled rows, drawn with
+    every class in proportion and each at least once; or batch:<name>, all labels of one batch, from which a model may
+    carry them to the others. seed: of the draw. Raises Refused where it is impossible.
     """
     obs = load(data).obs
     training = obs[obs["split"] == "train"]
@@ -26,10 +27,23 @@ def observe(data: Path, output: Path, labels: str = "none", seed: int = 0) -> No
         if "label" not in training:
             raise Refused(f"labels is {labels}, but {data} has no labels; allowed: none")
         truth = training["label"].cat.remove_unused_categories()
-        places = places_per_class(labels, truth.value_counts(sort=False).to_numpy())
-        shown = drawn(truth.cat.codes.to_numpy(), places, seed)
+        if labels.startswith("batch:"):
+            shown = in_batch(training, labels.removeprefix("batch:"))
+        else:
+            places = places_per_class(labels, truth.value_counts(sort=False).to_numpy())
+            shown = drawn(truth.cat.codes.to_numpy(), places, seed)
         label[shown] = truth.astype(str)[shown]
     write_csv(pd.DataFrame({"row": training.index.astype(str), "label": label}), output)
+
+
+def in_batch(training: pd.DataFrame, batch: str) -> np.ndarray:
+    """A mask [N] of the rows of that batch."""
+    batches = sorted(training["batch"].unique()) if "batch" in training else []
+    if batch not in batches:
+        raise Refused(
+            f"labels: batch '{batch}' does not occur; allowed: {', '.join(batches) or 'none, there are none'}"
+        )
+    return (training["batch"] == batch).to_numpy()
 
 
 def places_per_class(labels: str, sizes: np.ndarray) -> np.ndarray:
