@@ -192,13 +192,15 @@ def test_communities_at_a_given_resolution_and_their_modularity(method):
     assert np.isnan(objective[~train]).all()
 
 
-def test_louvain_depends_on_its_seed_only():
+@pytest.mark.parametrize("method", [louvain, leiden])
+def test_communities_depend_on_the_seed_and_on_nothing_else(method):
     z = np.random.default_rng(0).normal(size=(300, 2))
     train = np.ones(300, dtype=bool)
     igraph.set_random_number_generator(random.Random(5))
-    first = louvain.assign(z, train, 8, 1, None)[0]
-    assert np.array_equal(first, louvain.assign(z, train, 8, 1, None)[0])
-    assert any(not np.array_equal(first, louvain.assign(z, train, 8, seed, None)[0]) for seed in (2, 3, 4))
+    first = method.assign(z, train, 8, 1, None)[0]
+    assert np.array_equal(first, method.assign(z, train, 8, 1, None)[0])
+    others = [method.assign(z, train, 8, seed, None)[0] for seed in (2, 3, 4)]
+    assert any(not np.array_equal(first, other) for other in others)
 
 
 def test_provenance_names_settings_and_versions(tmp_path):

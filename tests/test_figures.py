@@ -164,6 +164,8 @@ def test_components_take_the_colours_of_their_classes():
     panels = latents.block(adata, projection(adata, ["gmdvae"]), {"gmdvae": run}, NAMES)
     assert np.array_equal(panels[1].groups, truth)
     assert panels[1].title == "GMΔVAE"
+    other = projection(adata, ["gmdvae"]).assign(seed=1)
+    assert not np.array_equal(latents.block(adata, other, {"gmdvae": run}, NAMES)[1].groups, truth)
 
 
 def test_rows_are_found_by_name_in_any_order():
