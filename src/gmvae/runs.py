@@ -77,7 +77,7 @@ def code(run: dict) -> str:
 def section(task: str, runs: list[tuple[str, dict]], shared: dict, names: dict) -> list[str]:
     """The section of a task: a table with a row per run."""
     title = typeset.text(names.get(task, task))
-    lines = [rf"\section{{{title}}}\label{{runs:{task}}}", r"\begin{runlist}"]
+    lines = [r"\needspace{8\baselineskip}", rf"\section{{{title}}}\label{{runs:{task}}}", r"\begin{runlist}"]
     for model, made in runs:
         asked = made["settings"]
         if "module" in asked:

@@ -89,7 +89,7 @@ def latex(rows: pd.DataFrame, models: list[str], n_components: dict, names: dict
     terms = [metric for metric in terms if metric in found]
     if terms:
         panels.append(panel(rows, models, terms, {}, names))
-    return "\n\\par\\medskip\n".join(["\n".join(panels[:2]), *panels[2:]]) + "\n"
+    return "\n\\par\\bigskip\n".join(["\n".join(panels[:2]), *panels[2:]]) + "\n"
 
 
 def panel(
