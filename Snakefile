@@ -19,6 +19,9 @@ configfile: Path(workflow.basedir, "config.yaml")
 report: "workflow/report/workflow.rst"
 
 
+for switch in "offline", "progress":  # Snakemake reads True and False from the command line, but not true and false
+    config[switch] = {"true": True, "false": False}.get(config[switch], config[switch])
+
 try:
     plan.check(config)
 except Refused as refusal:

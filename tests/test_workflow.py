@@ -5,12 +5,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 from checkout import TINY, copied, edited, planned, snakemake
+from matplotlib.colors import to_rgb
+
+from gmvae import style
 
 pytestmark = pytest.mark.xdist_group("workflow")
 LATEX = shutil.which("latexmk") is not None and shutil.which("biber") is not None
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TARGET = "all" if LATEX else "results"
 
 
@@ -111,7 +117,7 @@ def test_editing_metrics_evaluates_and_does_not_train(copy):
     assert files and all(file.endswith("metrics.csv") for file in files)
 
 
-@pytest.mark.parametrize("change", ["mirror=/somewhere", "cache=/elsewhere", "offline=true", "progress=false"])
+@pytest.mark.parametrize("change", ["mirror=/somewhere", "cache=/elsewhere", "offline=true", "progress=False"])
 def test_what_cannot_change_a_result_runs_nothing(project, change):
     assert planned(project, TARGET, *TINY, "--config", change) == set()
 
@@ -143,6 +149,40 @@ def test_a_failing_step_leaves_nothing_and_shows_its_line(copy):
     assert run.returncode != 0
     assert "error: " in run.stdout + run.stderr and "toy_tiny.h5ad" in run.stdout + run.stderr
     assert not list((copy / "results/runs/toy_tiny/vae").glob("*weights*"))
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_the_report_shows_the_figures(project, tmp_path):
+    """The page after clicks on Figures, a task, and the first figure's eye: its rings are there."""
+    report = project / "results/report.html"
+    run = snakemake(project, TARGET, *TINY, "--report", "results/report.html")
+    assert run.returncode == 0, run.stderr[-3000:]
+    blank = screenshot(report, tmp_path, ["Figures", "toy_tiny"])
+    shown = screenshot(report, tmp_path, ["Figures", "toy_tiny", "#a[iconname=eye]"])
+    ink = [int(np.all(np.abs(page - RING) < 0.05, axis=-1).sum()) for page in (blank, shown)]
+    assert ink[1] > ink[0] + 30, ink
+
+
+RING = np.array(to_rgb(style.COLOURS[5]))  # of the seed that its objective picks
+CLICKS = """<script>
+const wanted = %s, texts = () => [...document.querySelectorAll("a,button,li,span,td,div")];
+const found = (what) => what[0] == "#" ? document.querySelector(what.slice(1))
+  : texts().filter((e) => e.childElementCount < 3 && e.textContent.trim() === what).pop();
+const clock = setInterval(() => wanted.length ? found(wanted.shift()).click() : clearInterval(clock), 1000);
+</script>"""
+
+
+def screenshot(page, folder, clicks):
+    """The page's pixels [height, width, 3] in headless Chromium, some seconds after it clicked on these things."""
+    before, end, after = page.read_text().rpartition("</body>")
+    copy, picture = folder / "page.html", folder / "page.png"
+    copy.write_text(before + CLICKS % json.dumps(clicks) + end + after)
+    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+    view = ["--window-size=1400,900", "--virtual-time-budget=20000", f"--screenshot={picture}", f"file://{copy}"]
+    command = [CHROMIUM, "--headless", "--no-sandbox", f"--user-data-dir={folder / 'profile'}", *quiet, *view]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return plt.imread(picture)[..., :3]
 
 
 @pytest.mark.slow
