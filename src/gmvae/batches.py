@@ -1,6 +1,5 @@
 """Rows on the device, and the batches that are drawn from them."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import anndata
@@ -62,11 +61,6 @@ def on_device(matrix, device: torch.device) -> Tensor:
     """A dense or sparse matrix as a dense tensor of the default precision."""
     dense = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
     return torch.as_tensor(dense, dtype=torch.get_default_dtype(), device=device)
-
-
-def read(path: Path) -> anndata.AnnData:
-    """The prepared data set."""
-    return anndata.read_h5ad(path)
 
 
 def encoded(codes: Tensor, n: int) -> Tensor:

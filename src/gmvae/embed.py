@@ -8,13 +8,15 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from gmvae import data as dataset
 from gmvae import inference
-from gmvae.batches import Rows, batch_of, encoded, read, rows_of
+from gmvae.batches import Rows, batch_of, encoded, rows_of
 from gmvae.command import run
 from gmvae.device import device_of
 from gmvae.files import write_h5ad
 from gmvae.latent import showcase_rows
 from gmvae.likelihoods import library
+from gmvae.objective import objective
 from gmvae.randomness import generators
 from gmvae.weights import load
 
@@ -46,7 +48,7 @@ def embed(
     arguments = described["arguments"]
     seeds, k = arguments["seeds"], arguments["n_components"] if trained.has_components else 0
     torch.set_default_dtype(next(trained.parameters()).dtype)
-    adata = read(data)
+    adata = dataset.load(data)
     rows = rows_of(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], chosen)
     latent = anndata.AnnData(obs=adata.obs[[c for c in ("label", "condition", "batch", "split") if c in adata.obs]])
     latent.uns = {
@@ -70,9 +72,16 @@ def numbers(tensor: Tensor) -> np.ndarray:
 
 
 def fill_latent(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int]) -> None:
-    """obsm z_{seed}: the mean of q(z|x)."""
+    """obsm z_{seed}: the mean of q(z|x); obsm w_{seed}: that of q(w|x) where a model shows its style; uns plane_{seed}
+    [D, L]: the directions that a linear decoder spans."""
     for seed, z in zip(seeds, inference.embedding(model, rows), strict=True):
         latent.obsm[f"z_{seed}"] = numbers(z)
+    if hasattr(model, "style"):
+        for seed, w in zip(seeds, inference.over_rows(model.style, rows, model, None), strict=True):
+            latent.obsm[f"w_{seed}"] = numbers(w)
+    if hasattr(model, "plane"):
+        for seed, plane in zip(seeds, model.plane(), strict=True):
+            latent.uns[f"plane_{seed}"] = plane.detach().double().cpu().numpy()
 
 
 def fill_clusters(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], n_draws: int) -> None:
@@ -91,10 +100,11 @@ def fill_terms(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: lis
     A model without a bound on log p(x) has no ELBO: its objective is what it maximises.
     """
     found = inference.terms(model, rows, generators(seeds, "terms", rows.x.device))
-    objective = found.pop("elbo")
+    elbo = found.pop("elbo")
+    best = elbo if model.has_bound else objective(found, getattr(model, "kl_weight", 1.0))
     if model.has_bound:
-        found |= {"elbo": objective, "bound": bounds_on_test(latent, model, rows, seeds, n_importance)}
-    found["objective"] = objective
+        found |= {"elbo": elbo, "bound": bounds_on_test(latent, model, rows, seeds, n_importance)}
+    found["objective"] = best
     for s, seed in enumerate(seeds):
         frame = {name: numbers(value[s]) for name, value in found.items()}
         latent.obsm[f"terms_{seed}"] = pd.DataFrame(frame, index=latent.obs_names)

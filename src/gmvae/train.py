@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from gmvae.batches import Rows, read, rows_of
+from gmvae import data as dataset
+from gmvae.batches import Rows, rows_of
 from gmvae.command import run
 from gmvae.device import device_of
 from gmvae.errors import Refused
@@ -48,6 +49,8 @@ def train(
     started = time.monotonic()
     if not seeds:
         raise Refused("seeds: found none; at least one is needed, as `--seeds 0`")
+    if n_components < 1:
+        raise Refused(f"n_components: found {n_components}; allowed: 1 or more")
     torch.set_num_threads(threads)
     plan = planned(training)
     torch.set_default_dtype(DTYPES[plan.precision])
@@ -90,7 +93,7 @@ def training_rows(
 
     Component k is class k of the data set's classes in sorted order.
     """
-    adata = read(data)
+    adata = dataset.load(data)
     adata = adata[adata.obs["split"] == "train"].copy()
     label = np.full(adata.n_obs, -1)
     seen = pd.read_csv(observed, dtype=str, keep_default_na=False).set_index("row")["label"]

@@ -1,6 +1,7 @@
 """A trained model on disk: safetensors with one metadata key, a JSON that says how to build the model again."""
 
 import importlib
+import inspect
 import json
 from pathlib import Path
 
@@ -14,8 +15,15 @@ from gmvae.files import beside
 
 
 def built(module: str, arguments: dict) -> nn.Module:
-    """The model of `gmvae.models.{module}` with the constructor's arguments."""
-    return importlib.import_module(f"gmvae.models.{module}").Model(**arguments)
+    """The model of `gmvae.models.{module}` with the constructor's arguments; Refused where one is unknown."""
+    try:
+        model = importlib.import_module(f"gmvae.models.{module}").Model
+        inspect.signature(model).bind(**arguments)
+    except (ModuleNotFoundError, TypeError) as error:
+        raise Refused(
+            f"{module}: {error}; models are files of src/gmvae/models, their settings keywords of Model"
+        ) from None
+    return model(**arguments)
 
 
 def save(model: nn.Module, module: str, arguments: dict, path: Path) -> None:
