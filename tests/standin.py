@@ -21,6 +21,7 @@ from matplotlib import pyplot as plt
 CONTROLS = ["truth", "random"]
 SHARES = ["accuracy", "purity", "nmi", "ari", "silhouette", "disagreement"]
 TERMS = ["reconstruction", "kl_d", "kl_w", "kl_y", "kl_z", "elbo", "bound", "objective"]
+RANGES = {"kl": (0, 30), "occupancy": (1, 10), "effective": (1, 10)}
 
 
 def metrics_of(config: dict) -> pd.DataFrame:
@@ -28,11 +29,12 @@ def metrics_of(config: dict) -> pd.DataFrame:
     draws, rows = np.random.default_rng(0), []
     for task in tasks(config):
         for model in models(config, task):
-            kept = [] if model in ("pca", "ae", "vae") else SHARES[:4]
-            kept = [*kept, "silhouette", *(TERMS if model in ("vae", "gmdvae") else ["objective"])]
-            kept += ["occupancy", "effective_components", "disagreement"] if model == "gmdvae" else []
+            kept = ["silhouette", *(TERMS if model in ("vae", "gmdvae") else ["reconstruction", "objective"])]
+            if model not in ("pca", "ae", "vae"):
+                kept += [*SHARES[:4], "occupancy", "effective_components", "disagreement"]
             for metric in kept:
-                base = draws.uniform(0.3, 0.9) if metric in SHARES else draws.uniform(-200, 200)
+                low, high = RANGES.get(metric.split("_")[0], (-900, 900)) if metric not in SHARES else (0.3, 0.9)
+                base = draws.uniform(low, high)
                 for seed in seeds(config):
                     for split in ("train", "test"):
                         rows.append((task, model, seed, split, metric, base + 0.02 * draws.standard_normal()))

@@ -25,7 +25,7 @@ PROSE = [path for path in HAND_WRITTEN if path.parent.name in ("chapters", "expe
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.\\]| ?(?:pt|mm|cm|em|ex)\b)")
 NOT_PROSE = re.compile(
     r"(?<!\\)%.*|\\begin\{(equation|align|gather|multline)(\*?)\}.*?\\end\{\1\2\}|\\\[.*?\\\]|\\\(.*?\\\)|\$[^$]*\$"
-    r"|\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}|\\(?:vspace|hspace|rule|setlength)\*?\{[^}]*\}|CC~BY(?:-SA)?~\d\.0",
+    r"|\\claim\{[^}]*\}|\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}|\\(?:vspace|hspace|rule|setlength)\*?\{[^}]*\}|CC~BY(?:-SA)?~\d\.0",
     re.DOTALL,
 )
 ROW = re.compile(r"\\equationrow\{([^}]+)\}\{([^}]+)\}\{([^}]+)\}")

@@ -20,7 +20,7 @@ PACKAGES = (
 )
 INSTALL = f"install them, on Debian or Ubuntu with: apt-get install {PACKAGES}"
 SHOWN = 10  # errors of LaTeX that are printed; the rest stands in the log
-ERROR = re.compile(r"^(?:! .+|\S+?:\d+: .+)$", re.MULTILINE)
+ERROR = re.compile(r"^(?:! .+|\S+?:\d+: .+|.*ERROR - .+)$", re.MULTILINE)  # of LaTeX, with and without line, of biber
 UNDEFINED = re.compile(r"(?:Reference|Citation) [`'](.+?)' .*?undefined")
 MISSING_STYLE = re.compile(r"File `(.+?\.(?:sty|cls|code\.tex))' not found")
 
@@ -48,6 +48,8 @@ def thesis(main: Path, output: Path, build: Path, only: str | None = None) -> No
     log = build / f"{main.stem}.log"
     written = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     if finished.returncode:
+        bibliography = log.with_suffix(".blg")
+        written += bibliography.read_text(encoding="utf-8", errors="replace") if bibliography.is_file() else ""
         raise Refused(f"{main}: LaTeX failed{explained(written, finished)}; all of it in {log}")
     undefined = sorted(set(UNDEFINED.findall(unwrapped(written))))
     if undefined and only is None:
@@ -76,7 +78,8 @@ def explained(log: str, finished: subprocess.CompletedProcess) -> str:
     style = MISSING_STYLE.search(log)
     if style:
         return f": {style[1]} is not installed; {INSTALL}"
-    errors = list(dict.fromkeys(ERROR.findall(log))) or (finished.stdout + finished.stderr).strip().splitlines()[-3:]
+    said = [line for line in (finished.stdout + finished.stderr).splitlines() if re.search(r"[a-z]", line)]
+    errors = list(dict.fromkeys(ERROR.findall(log))) or said[-3:]
     for error in errors[:SHOWN]:
         print(error, file=sys.stderr)
     return f": {errors[0]}" if errors else ""
