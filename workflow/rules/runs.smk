@@ -38,6 +38,9 @@ rule train:
         "results/logs/train/{task}/{model}.benchmark.tsv"
     wildcard_constraints:
         model=alternatives("module"),
+    threads: config["threads"]
+    resources:
+        gpu=int(GPU),
     params:
         module=module,
         settings=lambda wc: json.dumps(plan.model_settings(config, wc.task, wc.model), sort_keys=True),
@@ -46,9 +49,6 @@ rule train:
         seeds=plan.seeds(config),
         device=config["device"],
         threads=config["threads"],
-    threads: config["threads"]
-    resources:
-        gpu=int(GPU),
     shell:
         "{PYTHON:q} -m gmvae.train --data {input.data:q} --observed {input.observed:q} "
         "--weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q} "
@@ -70,12 +70,12 @@ rule embed:
         "results/logs/embed/{task}/{model}.log",
     wildcard_constraints:
         model=alternatives("module"),
-    params:
-        device=config["device"],
-        threads=config["threads"],
     threads: config["threads"]
     resources:
         gpu=int(GPU),
+    params:
+        device=config["device"],
+        threads=config["threads"],
     shell:
         "{PYTHON:q} -m gmvae.embed --data {input.data:q} --observed {input.observed:q} --weights {input.weights:q} "
         "--output {output:q} --task {wildcards.task} --model {wildcards.model} "

@@ -1,6 +1,8 @@
 # Metrics, latents and histories -> figures, tables, numbers -> the thesis.
 
-TEXTS = sorted(str(path.relative_to(ROOT)) for path in Path(ROOT, "thesis").rglob("*") if path.suffix in (".tex", ".bib"))
+TEXTS = sorted(
+    str(path.relative_to(ROOT)) for path in Path(ROOT, "thesis").rglob("*") if path.suffix in (".tex", ".bib")
+)
 FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.figures(config)]
 
 
@@ -113,7 +115,8 @@ rule numbers:
     params:
         names=json.dumps(plan.names(config), sort_keys=True),
         thesis=json.dumps(
-            {key: config["thesis"][key] for key in ("author", "place", "date")} | {"study": plan.study(config)["title"]},
+            {key: config["thesis"][key] for key in ("author", "place", "date")}
+            | {"study": plan.study(config)["title"]},
             sort_keys=True,
         ),
     shell:
