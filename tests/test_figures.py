@@ -17,6 +17,7 @@ from gmvae import latent as runs
 from gmvae import style
 from gmvae.errors import Refused
 from gmvae.figures import comparison, curves, images, latents
+from gmvae.scatter import apart, packed
 from gmvae.sources import ROOT
 
 NAMES = {"gmdvae": "GMΔVAE", "pca": "PCA", "accuracy": "Accuracy", "kl_z": "KL of z"}
@@ -176,10 +177,33 @@ def test_rows_are_found_by_name_in_any_order():
 
 
 def test_blocks_are_broken_only_where_they_must_be():
-    assert [len(line) for line in latents.packed([["a"] * 3, ["b"] * 2, ["c"]], 4)] == [3, 3]
-    assert [len(line) for line in latents.packed([["a"] * 6, ["b"] * 2], 4)] == [4, 4]
+    assert [len(line) for line in packed([["a"] * 3, ["b"] * 2, ["c"]], 4)] == [3, 3]
+    assert [len(line) for line in packed([["a"] * 6, ["b"] * 2], 4)] == [4, 4]
     assert latents.short(["b", "cd"]) == ["b", "cd"]
     assert latents.short(["b", "cells"]) == ["1", "2"]
+    assert latents.short(["class 0", "class 10"]) == ["0", "10"]
+    assert latents.short(["cell", "cells"]) == ["1", "2"]
+    assert list(latents.legend(["class 0", "class 1"])) == ["class 0", "class 1"]
+    assert list(latents.legend(["b", "cells"])) == ["1  b", "2  cells"]
+
+
+def test_names_on_points_are_pushed_apart_and_no_further():
+    places = np.array([[0.0, 0.0], [0.1, 0.0], [5.0, 5.0]])
+    moved = apart(places, least=1.0)
+    assert np.linalg.norm(moved[0] - moved[1]) == pytest.approx(1.0)
+    assert moved[:2].mean(axis=0) == pytest.approx([0.05, 0])
+    assert moved[2].tolist() == [5, 5]
+
+
+def test_the_axis_leaves_out_a_wild_start_only():
+    start = np.r_[500.0, 100, 8, np.linspace(4, 2, 7)]
+    band = pd.DataFrame({"min": start - 0.5, "median": start, "max": start + 0.5})
+    low, high = curves.limits([band], room=4)  # the settled half spans 1.5 to 3.83
+    assert low == 1.5
+    assert high == pytest.approx((2 + 2 / 6 * 4 + 0.5) + 4 * (2 / 6 * 4 + 1))
+    assert curves.limits([band], room=np.inf) == (1.5, 500.5)
+    flat = pd.DataFrame({"min": [3.0, 1, 1, 1], "max": [3.0, 1, 1, 1]})
+    assert curves.limits([flat], room=4) == (1, 3)
 
 
 @pytest.mark.parametrize(

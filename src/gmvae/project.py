@@ -13,6 +13,7 @@ from gmvae.errors import Refused
 
 N_ROWS = 2000
 N_NEIGHBOURS = 15
+MIN_DIST = 0.5  # points of a cluster do not lie on each other
 
 
 def project(data: Path, latents: list[Path], models: list[str], output: Path, seed: int = 0) -> None:
@@ -48,7 +49,7 @@ def plane(z: np.ndarray, seed: int) -> np.ndarray:
     """UMAP coordinates [n, 2] of points [n, L]; the first two coordinates as they are where UMAP cannot be had."""
     if len(z) <= 4 or z.shape[1] == 1:
         return np.pad(z, ((0, 0), (0, 1)))[:, :2]
-    reducer = umap.UMAP(n_neighbors=min(N_NEIGHBOURS, len(z) - 1), random_state=seed, n_jobs=1)
+    reducer = umap.UMAP(n_neighbors=min(N_NEIGHBOURS, len(z) - 1), min_dist=MIN_DIST, random_state=seed, n_jobs=1)
     return reducer.fit_transform(z)
 
 

@@ -13,7 +13,9 @@ from gmvae.errors import Refused
 
 NOT_DRAWN = ("seed", "epoch", "phase", "learning_rate", "step")
 LAST = ("label", "loss", "occupancy")
-SETTLED = 0.05  # share of the epochs, at the start, that does not stretch the axis
+WHOLE = ("label", "occupancy")
+SETTLED = 0.5  # share of the epochs after which a term counts as settled
+ROOM = 4  # how many times the settled values' range the axis may reach beyond them
 
 
 def draw(output: Path, task: str, names: dict, histories: list[Path], trained: list[str]) -> None:
@@ -72,25 +74,30 @@ def drawn(runs: dict[str, pd.DataFrame]) -> list[str]:
 
 
 def panel(axes: Axes, runs: dict[str, pd.DataFrame], term: str) -> None:
-    """One term of all models that have it. The axis is that of the settled epochs: a wild start may leave it."""
-    lows, highs = [], []
+    """One term of all models that have it."""
+    bands = []
     for i, run in enumerate(runs.values()):
-        if term not in run or run[term].isna().all():
+        if term not in run or not run[term].any():
             continue
-        over_seeds = run.groupby("epoch")[term].agg(["min", "median", "max"])
-        axes.fill_between(
-            over_seeds.index, over_seeds["min"], over_seeds["max"], color=style.colour(i), alpha=0.2, lw=0
-        )
-        axes.plot(over_seeds.index, over_seeds["median"], color=style.colour(i), linestyle=style.line(i))
-        settled = over_seeds.iloc[int(SETTLED * len(over_seeds)) :]
-        lows.append(settled["min"].min())
-        highs.append(settled["max"].max())
+        band = run.groupby("epoch")[term].agg(["min", "median", "max"])
+        axes.fill_between(band.index, band["min"], band["max"], color=style.colour(i), alpha=0.2, lw=0)
+        axes.plot(band.index, band["median"], color=style.colour(i), linestyle=style.line(i))
         for epoch in changes(run):
             axes.axvline(epoch, color=style.colour(i), linestyle=":", linewidth=0.6)
-    low, high = np.min(lows), np.max(highs)
+        bands.append(band)
+    low, high = limits(bands, np.inf if term in WHOLE else ROOM)
     margin = 0.06 * (high - low) or 0.5
     axes.set_ylim(low - margin, high + margin)
     axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+
+
+def limits(bands: list[pd.DataFrame], room: float) -> tuple[float, float]:
+    """What the axis spans: all values, but of a wild start only as much as leaves the settled values legible."""
+    settled = pd.concat([band.iloc[int(SETTLED * len(band)) :] for band in bands])
+    everything = pd.concat(bands)
+    low, high = settled["min"].min(), settled["max"].max()
+    reach = room * (high - low) if high > low else np.inf
+    return max(everything["min"].min(), low - reach), min(everything["max"].max(), high + reach)
 
 
 def changes(run: pd.DataFrame) -> list[float]:

@@ -1,35 +1,28 @@
 """Each latent in the plane, coloured by true class and by found component."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from gmvae import command, metrics, style
 from gmvae import latent as runs
 from gmvae.data import load
 from gmvae.errors import Refused
+from gmvae.scatter import Panel, filled, packed, scatter
 
-COLUMNS = {4: 8, 6: 7, 8: 6, 10: 5}  # panels beside each other, as few as make a page: size of the letters in points
+COLUMNS = {
+    3: 8,
+    4: 8,
+    6: 7,
+    8: 6,
+    10: 5,
+}  # panels beside each other, as few as make a page: size of the letters in points
 POINTS = 40_000  # in the whole figure: a PDF that opens at once
 CONTROLS = ("truth", "random")
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One scatter: coordinates [n, 2], a colour number per point [n], what it shows, and the names of its groups."""
-
-    points: np.ndarray
-    groups: np.ndarray
-    title: str
-    subtitle: str
-    keys: list[str]
 
 
 def draw(
@@ -91,21 +84,10 @@ def numbers(adata: anndata.AnnData, cluster: np.ndarray, n_components: int) -> n
 
 
 def short(classes: list[str]) -> list[str]:
-    """What is written onto the points of each class: its name if all are short, else its number from 1 on."""
-    return classes if all(len(name) <= 2 for name in classes) else [str(i + 1) for i in range(len(classes))]
-
-
-def packed(blocks: list[list[Panel]], n_columns: int) -> list[list[Panel]]:
-    """Panels in lines of at most n_columns; a block is broken only where it is longer than a line."""
-    lines = [[]]
-    for panels in blocks:
-        if lines[-1] and len(lines[-1]) + len(panels) > n_columns:
-            lines.append([])
-        for panel in panels:
-            if len(lines[-1]) == n_columns:
-                lines.append([])
-            lines[-1].append(panel)
-    return lines
+    """What is written onto the points of each class: the last word of its name if short, else 1, 2, ..."""
+    rests, ends = {name.rpartition(" ")[0] for name in classes}, [name.rpartition(" ")[2] for name in classes]
+    told = len(rests) == 1 and all(len(end) <= 2 for end in ends)
+    return ends if told else [str(i + 1) for i in range(len(classes))]
 
 
 def page(blocks: list[list[Panel]], classes: list[str]) -> Figure:
@@ -133,38 +115,17 @@ def page(blocks: list[list[Panel]], classes: list[str]) -> Figure:
     return figure
 
 
-def filled(line: list[Panel], n: int) -> list[Panel | None]:
-    """The line with empty places up to n."""
-    return line + [None] * (n - len(line))
-
-
 def legend(classes: list[str]) -> dict[str, Line2D]:
     """A dot by label: every class, numbered where the panels show numbers."""
-    written = short(classes)
-    labels = [name if name == mark else f"{mark}  {name}" for name, mark in zip(classes, written, strict=True)]
+    marks = short(classes)
+    told = all(name.endswith(mark) for name, mark in zip(classes, marks, strict=True))
+    labels = classes if told else [f"{mark}  {name}" for name, mark in zip(classes, marks, strict=True)]
     return {style.text(label): dot(style.colour(i), style.marker(i)) for i, label in enumerate(labels)}
 
 
 def dot(colour: str, marker: str) -> Line2D:
     """A legend's mark."""
     return Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=4, markeredgewidth=0)
-
-
-def scatter(axes: Axes, panel: Panel, step: int, size: float) -> None:
-    """Every step-th point of a panel; on wide panels the names of its groups too. `size` of the letters in points."""
-    points, groups = panel.points[::step], panel.groups[::step]
-    for group in np.unique(groups):
-        look = {"color": style.colour(group), "marker": style.marker(group), "markersize": size / 6}
-        axes.plot(*points[groups == group].T, linestyle="none", markeredgewidth=0, **look)
-    for group in np.unique(groups) if panel.keys and size >= 7 else []:
-        centre = np.median(panel.points[panel.groups == group], axis=0)
-        halo = [withStroke(linewidth=1.5, foreground="white")]
-        axes.text(*centre, style.text(panel.keys[group]), size=7, ha="center", va="center", path_effects=halo)
-    axes.set(xticks=[], yticks=[])
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.spines[["top", "right"]].set_visible(True)
-    width = axes.get_position().width * style.WIDTH
-    axes.set_title(f"{style.wrapped(panel.title, width, size)}\n{panel.subtitle}", size=size, linespacing=1.1)
 
 
 if __name__ == "__main__":
