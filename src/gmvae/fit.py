@@ -23,8 +23,9 @@ OCCUPANCY_ROWS = 2000
 def fit(model: nn.Module, rows: Rows, training: Training, seeds: list[int], progress: bool = False) -> pd.DataFrame:
     """Train the model in place and return its history: one line per seed and epoch, every term unweighted.
 
-    A model may have two methods that see all training rows: `initialise(rows, seeds)`, called once when autoencoding
-    ends, and `refresh(rows)`, called before every epoch after that.
+    A model may have methods that see all training rows: `initialise(rows, seeds)`, called once when autoencoding
+    ends, `refresh(rows)`, called before every epoch after that, and `conclude(rows)`, called after the last; and a
+    number `kl_weight` of its own, which multiplies the schedule's.
 
     Args:
         model: with parameters for S seeds.
@@ -60,6 +61,8 @@ def fit(model: nn.Module, rows: Rows, training: Training, seeds: list[int], prog
         ]
         bar.set_postfix(loss=f"{float(sums['loss'].mean()):.4g}", phase=phase, refresh=False)
     freeze_variance(model, rows, seeds)
+    if hasattr(model, "conclude"):
+        model.conclude(rows)
     return pd.DataFrame(history)
 
 
@@ -75,12 +78,13 @@ def fit_epoch(
     model.train()
     n, n_labelled = rows.x.shape[0], int((rows.label[0] >= 0).sum())
     label_weight = training.label_weight_for(training.phase(epoch), n, n_labelled)
+    kl_weight = training.kl_weight(epoch) * getattr(model, "kl_weight", 1.0)
     totals: dict[str, Tensor] = {}
     for done, batch in batches(rows, training, draws, model.n_noise):
         for group in optimizer.param_groups:
             group["lr"] = training.learning_rate_at((epoch + done) / training.epochs)
         found = model.terms(batch)
-        losses = loss(found, training.kl_weight(epoch), label_weight, batch.weight)  # S
+        losses = loss(found, kl_weight, label_weight, batch.weight)  # S
         optimizer.zero_grad()
         losses.sum().backward()
         if training.clip:

@@ -42,21 +42,54 @@ class LayerNorm(nn.Module):
         return (self.shift + self.scale * normed).unflatten(1, x.shape[1:-1])
 
 
-class MLP(nn.Sequential):
-    """Affine maps with ReLU between them, `sizes` = (n_in, n_hidden, ..., n_out); `layer_norm` before each ReLU."""
+class Dropout(nn.Module):
+    """In training each number is 0 with the probability `rate`, else divided by 1 - rate; as it is in evaluation.
 
-    def __init__(self, generators: list[torch.Generator], *sizes: int, layer_norm: bool = False):
+    Each seed's masks come from a stream of its own, begun where its generator stands when the layer is made.
+    """
+
+    def __init__(self, generators: list[torch.Generator], rate: float):
+        super().__init__()
+        self.rate = rate
+        self.keys = [int(torch.randint(2**62, (1,), generator=g)) for g in generators]
+        self.streams: list[torch.Generator] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[S, ...] -> the same shape."""
+        if not self.training:
+            return x
+        if not self.streams or self.streams[0].device != x.device:
+            self.streams = [torch.Generator(x.device).manual_seed(key) for key in self.keys]
+        draws = [torch.rand(x.shape[1:], generator=g, device=x.device, dtype=x.dtype) for g in self.streams]
+        return x * (torch.stack(draws) >= self.rate) / (1 - self.rate)
+
+
+class MLP(nn.Sequential):
+    """Affine maps with ReLU between them, `sizes` = (n_in, n_hidden, ..., n_out); `layer_norm` before each ReLU, and
+    after it dropout at the rate `dropout`, whose masks come from the generators `masks`."""
+
+    def __init__(
+        self,
+        generators: list[torch.Generator],
+        *sizes: int,
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+        masks: list[torch.Generator] | None = None,
+    ):
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes[:-1]):
             layers.append(Linear(generators, n_in, n_out))
             if layer_norm:
                 layers.append(LayerNorm(len(generators), n_out))
             layers.append(nn.ReLU())
+            if dropout:
+                layers.append(Dropout(masks, dropout))
         super().__init__(*layers, Linear(generators, *sizes[-2:]))
 
 
 class Normal(nn.Module):
-    """A network to the mean and log-variance of a diagonal normal; with `n_components`, one normal per component.
+    """A network to the mean and log-variance of a diagonal normal; with `n_components`, one normal per component. The
+    other options are the network's.
 
     The log-variance is kept within ±LIMIT by a soft bound, smooth and nearly the identity around 0: an encoder early in
     its training may ask for variances that overflow.
@@ -64,11 +97,11 @@ class Normal(nn.Module):
 
     LIMIT = 12.0
 
-    def __init__(self, generators: list[torch.Generator], *sizes: int, n_components: int = 0, layer_norm: bool = False):
+    def __init__(self, generators: list[torch.Generator], *sizes: int, n_components: int = 0, **options):
         super().__init__()
         self.shape = (n_components, sizes[-1]) if n_components else (sizes[-1],)
         n_out = 2 * math.prod(self.shape)
-        self.network = MLP(generators, *sizes[:-1], n_out, layer_norm=layer_norm)
+        self.network = MLP(generators, *sizes[:-1], n_out, **options)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[S, ..., n_in] -> mean and log-variance [S, ..., n_out] or [S, ..., n_components, n_out]."""
@@ -80,3 +113,17 @@ class Normal(nn.Module):
 def drawn(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
     """The reparametrised draw mean + sd · noise: [S, B, L] twice and standard normals [S, k, B, L] -> [S, k, B, L]."""
     return mean.unsqueeze(1) + (log_variance / 2).exp().unsqueeze(1) * noise
+
+
+def joined(h: Tensor, condition: Tensor) -> Tensor:
+    """h with the condition at its end: [S, B, n] or [S, k, B, n], and one-hot [S, B, C] -> [..., n + C]."""
+    if h.dim() > condition.dim():
+        condition = condition.unsqueeze(1).expand(-1, h.shape[1], -1, -1)
+    return torch.cat([h, condition], -1)
+
+
+def carried(z: Tensor, source: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
+    """z [S, k, B, L] from one normal to another (mean and log-variance [S, B, L]) by its standard scores."""
+    (mean, log_variance), (new_mean, new_log_variance) = source, target
+    scale = ((new_log_variance - log_variance) / 2).exp()
+    return new_mean.unsqueeze(1) + scale.unsqueeze(1) * (z - mean.unsqueeze(1))

@@ -8,13 +8,21 @@ def elbo(terms: dict[str, Tensor]) -> Tensor:
     return terms["reconstruction"] - sum(value for name, value in terms.items() if name.startswith("kl_"))
 
 
+def objective(terms: dict[str, Tensor], kl_weight: float) -> Tensor:
+    """What a model without labels maximises: reconstruction - kl_weight · sum kl_* - penalty, [...] as the terms are.
+
+    `penalty`, of the few models that have one, falls on the parameters, at the weight that the model gives it.
+    """
+    divergence = sum(value for name, value in terms.items() if name.startswith("kl_"))
+    return terms["reconstruction"] - kl_weight * divergence - terms.get("penalty", 0.0)
+
+
 def loss(terms: dict[str, Tensor], kl_weight: float, label_weight: float, row_weight: Tensor) -> Tensor:
-    """-(reconstruction + label_weight · label - kl_weight · sum kl_*), the mean over the batch of each seed, [S].
+    """-(objective + label_weight · label), the mean over the batch of each seed, [S].
 
     Args:
         terms: named terms per row, [S, B] each, unweighted.
         row_weight: the rows' weights, [S, B]; they average to 1 over an epoch's rows, and fillers have 0.
     """
-    reward = terms["reconstruction"] + label_weight * terms.get("label", 0.0)
-    penalty = sum(value for name, value in terms.items() if name.startswith("kl_"))
-    return -(row_weight * (reward - kl_weight * penalty)).sum(-1) / row_weight.sum(-1)
+    reward = objective(terms, kl_weight) + label_weight * terms.get("label", 0.0)
+    return -(row_weight * reward).sum(-1) / row_weight.sum(-1)
