@@ -1,11 +1,13 @@
 """Small models and batches for the tests; every file of src/gmvae/models is found here by being there."""
 
+import itertools
+
 import torch
 
 from gmvae.batches import Batch, Rows, encoded
 from gmvae.likelihoods import COUNTS
 from gmvae.randomness import generators, normal
-from gmvae.sources import ROOT
+from gmvae.sources import ROOT, keywords
 from gmvae.weights import built
 
 MODELS = sorted(file.stem for file in (ROOT / "src/gmvae/models").glob("*.py") if file.stem != "__init__")
@@ -16,7 +18,8 @@ K, L, D, C = 3, 2, 6, 2  # components, latent dimensions, features, conditions
 def small(module, likelihood="normal", seeds=SEEDS, n_features=D, n_components=K, n_conditions=C, **settings):
     """A model of this module, in the current default precision."""
     arguments = {"n_features": n_features, "likelihood": likelihood, "seeds": seeds, "n_components": n_components}
-    sizes = {"n_latent": L, "n_hidden": 8}
+    taken = keywords(f"gmvae.models.{module}", "Model.__init__")
+    sizes = {name: size for name, size in {"n_latent": L, "n_hidden": 8}.items() if name in taken}
     return built(module, arguments | {"n_conditions": n_conditions} | sizes | settings)
 
 
@@ -33,6 +36,23 @@ def values(likelihood, *shape):
     if likelihood in COUNTS:
         return torch.poisson(4 * torch.rand(*shape))
     return torch.rand(*shape) if likelihood == "bernoulli" else torch.randn(*shape)
+
+
+def permute(model, order):
+    """Reorder the components of every parameter: an axis of size K, or an output of K blocks of 2 L or L numbers.
+
+    A model whose weights are laid out otherwise brings its own `permute_components`.
+    """
+    if hasattr(model, "permute_components"):
+        model.permute_components(order)
+        return
+    for tensor in itertools.chain(model.parameters(), model.buffers()):
+        if tensor.shape[-1] == K:
+            tensor.data = tensor.data[..., order]
+        elif tensor.dim() > 2 and tensor.shape[-1] == 2 * K * L:
+            tensor.data = tensor.data.unflatten(-1, (2, K, L))[..., order, :].flatten(-3)
+        elif tensor.dim() > 2 and tensor.shape[-2] == K:
+            tensor.data = tensor.data[..., order, :]
 
 
 def a_batch(model, n=5, k=2, likelihood="normal", n_features=D, n_components=K, labelled=False, n_conditions=C):

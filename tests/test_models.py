@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from models import MODELS, SEEDS, C, D, K, L, a_batch, blobs, renoised, shaken, small
+from models import MODELS, SEEDS, C, D, K, L, a_batch, blobs, permute, renoised, shaken, small
 
 from gmvae.errors import Refused
 from gmvae.fit import fit
@@ -42,7 +42,7 @@ def test_terms_are_finite_and_one_per_row(module, likelihood):
     model = small(module, likelihood)
     terms = model.terms(a_batch(model, likelihood=likelihood, labelled=True))
     assert "reconstruction" in terms
-    assert all(name.startswith("kl_") or name in ("reconstruction", "label") for name in terms)
+    assert all(name.startswith("kl_") or name in ("reconstruction", "label", "penalty") for name in terms)
     for name, value in terms.items():
         assert value.shape == (len(SEEDS), 5) and torch.isfinite(value).all(), name
 
@@ -97,7 +97,8 @@ def test_importance_weighted_bound_is_at_most_log_p_x(module):
     bounds = weights.unflatten(1, (400, 10)).logsumexp(2) - np.log(10)
     assert (bounds.mean(1) <= log_p + 5 * bounds.std(1) / 20).all()
     many = weights.logsumexp(1) - np.log(4000)
-    assert torch.allclose(many, log_p, atol=0.15)
+    error = (weights - many.unsqueeze(1)).exp().std(1) / 4000**0.5  # relative: a few rows have heavy-tailed weights
+    assert ((many - log_p).abs() <= 0.1 + 5 * error).all()
 
 
 def keywords(module):
@@ -138,21 +139,15 @@ def test_permuting_components_permutes_the_clusters_and_nothing_else(module):
     assert torch.allclose(before[2][..., order], after[2])
 
 
-def permute(model, order):
-    """Reorder the components of every parameter: an axis of size K, or an output of K blocks of 2 L or L numbers.
-
-    A model whose weights are laid out otherwise brings its own `permute_components`.
-    """
-    if hasattr(model, "permute_components"):
-        model.permute_components(order)
-        return
-    for tensor in itertools.chain(model.parameters(), model.buffers()):
-        if tensor.shape[-1] == K:
-            tensor.data = tensor.data[..., order]
-        elif tensor.dim() > 2 and tensor.shape[-1] == 2 * K * L:
-            tensor.data = tensor.data.unflatten(-1, (2, K, L))[..., order, :].flatten(-3)
-        elif tensor.dim() > 2 and tensor.shape[-2] == K:
-            tensor.data = tensor.data[..., order, :]
+def test_labelled_and_hidden_rows_share_a_batch(module):
+    """Each row's terms are those it has where all rows are labelled, or none is."""
+    model = shaken(small(module)).eval()
+    labelled, hidden = a_batch(model, labelled=True), a_batch(model)
+    with_label = torch.tensor([True, False, False, True, False]).expand(len(SEEDS), -1)
+    mixed = labelled._replace(label=torch.where(with_label.unsqueeze(-1), labelled.label, hidden.label))
+    found, of_labelled, of_hidden = model.terms(mixed), model.terms(labelled), model.terms(hidden)
+    for name, value in found.items():
+        assert torch.allclose(value, torch.where(with_label, of_labelled[name], of_hidden[name])), name
 
 
 @pytest.mark.parametrize("sizes", [{"n_components": 1}, {"n_features": 1}], ids=["one component", "one feature"])
@@ -236,7 +231,8 @@ def test_embedding_and_decoding_have_the_data_s_shape(module):
     assert z.shape == (len(SEEDS), 5, L)
     size = batch.target.sum(-1, keepdim=True).clamp(min=1)
     mean = model.decode(z, batch.condition, size)
-    assert mean.shape == batch.target.shape and (mean >= 0).all()
+    assert mean.shape == batch.target.shape
+    assert (mean >= 0).all() or model.p.name == "normal"  # a squared error, whatever the data
 
 
 def test_samples_are_rows_of_the_latent_or_refused(module):

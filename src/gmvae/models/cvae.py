@@ -1,0 +1,132 @@
+"""Conditional variational autoencoder.
+
+Story:      z ~ p(z|c),  x ~ p(x|z,c)               c, the condition (batch, treatment), is always seen
+            p(z|c) = N(0, I), `prior: fixed`, or N(m_c, diag s²_c) with free m_c and s_c, `prior: learned`;
+            with `decode_condition: false` the decoder is p(x|z)
+Inference:  q(z|x,c) = N(m(x,c), diag s²(x,c))
+
+Objective, to be maximised, for k draws z_i ~ q(z|x,c):
+    ELBO = 1/k sum_i log p(x|z_i,c) - kl_z,    kl_z = KL( q(z|x,c) ‖ p(z|c) )
+With a fixed prior, one condition and no weight on it this is the vae. With a learned prior the objective is indifferent
+to a shift of all z of a condition, so what is done with z must not depend on it: `convert` carries z from p(z|c) to
+p(z|c') by its standard scores. With a count likelihood and a fixed prior it is the frame of scVI (Lopez 2018).
+
+Source: Sohn 2015; thesis, section 4.1.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from gmvae.batches import Batch, encoded
+from gmvae.divergences import kl_normal, log_normal
+from gmvae.errors import Refused
+from gmvae.likelihoods import Likelihood, library
+from gmvae.nn import MLP, Normal, carried, drawn, joined
+from gmvae.randomness import generators, normal
+
+
+class Model(nn.Module):
+    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `prior` (fixed,
+    learned), `decode_condition` whether the decoder sees c, `layer_norm`, `variance` of a normal likelihood (fixed,
+    learned, optimal)."""
+
+    has_components = False
+    has_bound = True
+
+    def __init__(
+        self,
+        n_features: int,
+        likelihood: str,
+        seeds: list[int],
+        n_components: int = 1,
+        n_conditions: int = 0,
+        *,
+        n_latent: int = 10,
+        n_hidden: int = 128,
+        n_layers: int = 2,
+        prior: str = "fixed",
+        decode_condition: bool = True,
+        layer_norm: bool = False,
+        variance: str = "fixed",
+    ):
+        super().__init__()
+        if not n_conditions:
+            raise Refused("cvae: found a data set without conditions; allowed: one with obs[condition]; use vae")
+        if prior not in ("fixed", "learned"):
+            raise Refused(f"cvae.prior: found {prior!r}; allowed: fixed, learned")
+        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        self.n_noise = n_latent  # standard normals a row
+        self.n_conditions, self.prior, self.decode_condition = n_conditions, prior, decode_condition
+        self.p = Likelihood(likelihood, len(seeds), n_features, variance)
+        self.q = Normal(draws, n_features + n_conditions, *hidden, n_latent, layer_norm=layer_norm)
+        n_in = n_latent + n_conditions * decode_condition
+        self.decoder = MLP(draws, n_in, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
+        if prior == "learned":
+            self.z_given_c = Normal(draws, n_conditions, n_latent)
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The objective's terms per row, [S, B] each."""
+        q_z, p_z = self.q_z(batch), self.p_z(batch.condition)  # mean and log-variance, S, B, L
+        h = self.p_x(drawn(*q_z, batch.noise), batch.condition)  # S, k, B, n_outputs
+        return {
+            "reconstruction": self.p.log_prob(batch.target, h, batch.weight).mean(1),
+            "kl_z": kl_normal(*q_z, *p_z),
+        }
+
+    def q_z(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z|x,c), [S, B, L]."""
+        return self.q(joined(batch.x, batch.condition))
+
+    def p_z(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of p(z|c), [S, B, C] -> [S, B, L]; zeros where the prior is fixed."""
+        if self.prior == "learned":
+            return self.z_given_c(condition)
+        zeros = condition.new_zeros(*condition.shape[:2], self.n_noise)
+        return zeros, zeros
+
+    def p_x(self, z: Tensor, condition: Tensor) -> Tensor:
+        """The decoder's output for p(x|z,c), [S, ..., B, L] and [S, B, C] -> [S, ..., B, n_outputs]."""
+        return self.decoder(joined(z, condition) if self.decode_condition else z)
+
+    def log_weights(self, batch: Batch) -> Tensor:
+        """log p(x|z,c) p(z|c) / q(z|x,c) at the k draws, [S, k, B]."""
+        q_z, p_z = self.q_z(batch), self.p_z(batch.condition)
+        z = drawn(*q_z, batch.noise)
+        log_ratio = log_normal(z, *(m.unsqueeze(1) for m in p_z)) - log_normal(z, *(m.unsqueeze(1) for m in q_z))
+        return self.p.log_prob(batch.target, self.p_x(z, batch.condition)) + log_ratio
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The mean of q(z|x,c), [S, B, L]."""
+        return self.q_z(batch)[0]
+
+    def cluster(self, batch: Batch) -> Tensor:
+        """Refused: the model has no classes."""
+        raise Refused("cvae: has no components to cluster with; cluster its latent, or use cgmdvae")
+
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+        """E[x|z,c], [S, B, L] and [S, B, C] -> [S, B, D]; `library` [S, B, 1] scales counts."""
+        return self.p.mean(self.p_x(z, condition), library)
+
+    def sample(
+        self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
+    ) -> Tensor:
+        """n draws z ~ p(z|c) a seed, [S, n, L], of the first condition unless told; `decode` makes data of them."""
+        if component is not None:
+            raise Refused("cvae: has no components to sample from; use cgmdvae")
+        noise = normal(draws, n, self.n_noise)
+        mean, log_variance = self.p_z(self.one_condition(condition or 0, noise))
+        return mean + (log_variance / 2).exp() * noise
+
+    def convert(self, batch: Batch, condition: int) -> Tensor:
+        """E[x|z',c'] at the draws of z in `batch.noise`, carried to p(z|c'); their mean, [S, B, D]."""
+        if not self.decode_condition:
+            raise Refused("cvae: its decoder does not see the condition; set `decode_condition: true` to convert")
+        new = self.one_condition(condition, batch.x)
+        z = carried(drawn(*self.q_z(batch), batch.noise), self.p_z(batch.condition), self.p_z(new))
+        return self.p.mean(self.p_x(z, new), library(batch.target).unsqueeze(1)).mean(1)
+
+    def one_condition(self, condition: int, like: Tensor) -> Tensor:
+        """The one-hot condition for each of the rows [S, B, ...], [S, B, C]."""
+        if not 0 <= condition < self.n_conditions:
+            raise Refused(f"cvae: condition: found {condition}; allowed: 0 to {self.n_conditions - 1}")
+        return encoded(torch.full(like.shape[:2], condition, device=like.device), self.n_conditions)

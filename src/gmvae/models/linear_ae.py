@@ -1,0 +1,102 @@
+"""Linear autoencoder: principal components by gradient descent.
+
+Story: none; encoder and decoder are affine maps of the data, centred at the training rows' mean m.
+    z = (x - m) E + b,  x' = m + z D + t                        E [D, L], D [L, D]
+
+Objective, to be maximised, whatever the data's likelihood, as for PCA: half of minus the squared error, summed over
+the features, less a constant (the normal log-density of variance 1), and a penalty:
+    log N(x; x', I) - penalty / 2 · (‖E‖² + ‖D‖²)
+With `penalty` 0 every pair with the decoder spanning the principal plane and the encoder its pseudo-inverse is
+optimal. With a penalty λ below the L-th eigenvalue of the rows' covariance (1/N) the optima are D = O diag(1 - λ /
+s_i²)^½ V^T and E = D^T, s_i² the eigenvalues and O orthogonal: the decoder's singular vectors are the principal
+components. In sums over N rows, as in the thesis, λ = tau / N. The penalty is the term `penalty`, alike for all rows.
+It must be part of what is differentiated: AdamW's decay of the weights bypasses Adam's scaling, with other optima.
+
+Source: Baldi & Hornik 1989; Plaut 2018; Kunin 2019 (the penalty); thesis, section 2.5.1.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from gmvae.batches import Batch, Rows
+from gmvae.errors import Refused
+from gmvae.likelihoods import Likelihood
+from gmvae.nn import Linear
+from gmvae.randomness import generators
+
+
+class Model(nn.Module):
+    """Settings: `n_latent` dimensions of z, `penalty` on the squared weights of both maps."""
+
+    n_noise = 0  # standard normals a row
+    has_components = False
+    has_bound = False
+
+    def __init__(
+        self,
+        n_features: int,
+        likelihood: str,
+        seeds: list[int],
+        n_components: int = 1,
+        n_conditions: int = 0,
+        *,
+        n_latent: int = 10,
+        penalty: float = 0.0,
+    ):
+        super().__init__()
+        draws = generators(seeds, "init")
+        self.penalty = penalty
+        self.p = Likelihood("normal", len(seeds), n_features)
+        self.register_buffer("centre", torch.zeros(n_features))
+        self.encoder = Linear(draws, n_features, n_latent)
+        self.decoder = Linear(draws, n_latent, n_features)
+
+    def initialise(self, rows: Rows, seeds: list[int]) -> None:
+        """Centre the data at the mean of all training rows."""
+        self.centre.copy_(rows.x.mean(0))
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The objective's terms per row, [S, B] each."""
+        h = self.reconstructed(self.embed(batch)).unsqueeze(1)  # S, 1, B, D
+        terms = {"reconstruction": self.p.log_prob(batch.x, h).mean(1)}
+        if self.penalty:
+            squares = self.encoder.weight.square().sum((1, 2)) + self.decoder.weight.square().sum((1, 2))  # S
+            terms["penalty"] = (self.penalty / 2 * squares).unsqueeze(1).expand(batch.x.shape[:2])
+        return terms
+
+    def reconstructed(self, z: Tensor) -> Tensor:
+        """m + z D + t, [S, B, L] -> [S, B, D]."""
+        return self.centre + self.decoder(z)
+
+    def plane(self) -> Tensor:
+        """The directions that the decoder spans, as columns, [S, D, L]."""
+        return self.decoder.weight.mT
+
+    def log_weights(self, batch: Batch) -> Tensor:
+        """Refused: without a prior over z there is no density of x to bound."""
+        raise Refused("linear_ae: has no prior over z, so there is no bound on log p(x); use vae")
+
+    def embed(self, batch: Batch) -> Tensor:
+        """z, [S, B, L]."""
+        return self.encoder(batch.x - self.centre)
+
+    def cluster(self, batch: Batch) -> Tensor:
+        """Refused: the model has no classes."""
+        raise Refused(
+            "linear_ae: has no components to cluster with; cluster its latent (an entry `baseline: kmeans, space: "
+            "linear_ae`)"
+        )
+
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+        """x', [S, B, L] -> [S, B, D]: what the encoder sees, so no counts."""
+        return self.reconstructed(z)
+
+    def sample(
+        self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
+    ) -> Tensor:
+        """Refused: nothing says which z are likely."""
+        raise Refused("linear_ae: has no prior over z to sample from; use vae")
+
+    def convert(self, batch: Batch, condition: int) -> Tensor:
+        """Refused: the model knows no conditions."""
+        raise Refused("linear_ae: is not conditional, so there is no condition to convert to; use cvae or cgmdvae")
