@@ -1,0 +1,162 @@
+"""Variational deep embedding.
+
+Story:      y ~ Cat(pi),  z ~ p(z|y) = N(mu_y, diag s²_y),  x ~ p(x|z); pi, mu and s² are free parameters
+Inference:  q(z|x) gamma(y|x)
+
+Objective, to be maximised; y is summed out, z is drawn (k times):
+    ELBO  = log p(x|z) - kl_z - kl_y
+    kl_z  = sum_j gamma_j KL( q(z|x) ‖ p(z|y=j) )               exact: gamma is q(y|x), not a function of this draw of z
+    kl_y  = KL( gamma ‖ pi )
+    gamma_j ∝ pi_j p(z|y=j) at the draw                         `gamma: paper`
+            ∝ pi_j exp( -KL( q(z|x) ‖ p(z|y=j) ) )              `gamma: optimal`: what maximises the ELBO, given q(z|x);
+                                                                then kl_z + kl_y = -log sum_j pi_j exp(-KL_j)
+A row whose label is seen has the same terms with the one-hot label in place of gamma: the ELBO of log p(x, y). `label`
+= log gamma_y is an added term; it is no part of the ELBO.
+Start: once autoencoding ends, a Gaussian mixture fitted to the latent means sets pi, mu and s² (`initialise: mixture`);
+with `none` they keep their random start. It takes the place of guided epochs, whose components know nothing of it.
+
+Source: Jiang 2017, whose appendix takes the paper's gamma for the maximiser: it is that only where q(z|x) is a point.
+"""
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from sklearn.mixture import GaussianMixture
+from torch import Tensor, nn
+
+from gmvae.batches import Batch, Rows, encoded
+from gmvae.components import chosen, of_component, seen
+from gmvae.divergences import kl_categorical, kl_normal, log_normal
+from gmvae.errors import Refused
+from gmvae.inference import embedding
+from gmvae.likelihoods import Likelihood
+from gmvae.nn import MLP, Normal, drawn
+from gmvae.randomness import generators, key, normal
+
+
+class Model(nn.Module):
+    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `gamma` (paper,
+    optimal), `initialise` (mixture, none), `layer_norm`, `variance` of a normal likelihood (fixed, learned,
+    optimal)."""
+
+    has_components = True
+    has_bound = True
+
+    def __init__(
+        self,
+        n_features: int,
+        likelihood: str,
+        seeds: list[int],
+        n_components: int = 1,
+        n_conditions: int = 0,
+        *,
+        n_latent: int = 10,
+        n_hidden: int = 128,
+        n_layers: int = 2,
+        gamma: str = "paper",
+        initialise: str = "mixture",
+        layer_norm: bool = False,
+        variance: str = "fixed",
+    ):
+        super().__init__()
+        if gamma not in ("paper", "optimal"):
+            raise Refused(f"vade.gamma: found {gamma!r}; allowed: paper, optimal")
+        if initialise not in ("mixture", "none"):
+            raise Refused(f"vade.initialise: found {initialise!r}; allowed: mixture, none")
+        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        self.n_noise = self.n_latent = n_latent  # standard normals a row
+        self.gamma, self.start = gamma, initialise
+        self.p = Likelihood(likelihood, len(seeds), n_features, variance)
+        self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
+        self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
+        self.y_logits = nn.Parameter(torch.zeros(len(seeds), n_components))  # S, K
+        means = normal(draws, n_components, n_latent, dtype=torch.float64)
+        self.z_mean = nn.Parameter(means.to(torch.get_default_dtype()))  # S, K, L
+        self.z_log_variance = nn.Parameter(torch.zeros(len(seeds), n_components, n_latent))  # S, K, L
+
+    def initialise(self, rows: Rows, seeds: list[int]) -> None:
+        """Set pi, mu and s² to a Gaussian mixture of each seed's latent means.
+
+        Where labels are seen, its components are numbered so that most of the labelled rows agree with theirs.
+        """
+        if self.start == "none":
+            return
+        n_components, means = self.y_logits.shape[1], embedding(self, rows).double().cpu().numpy()
+        for s, seed in enumerate(seeds):
+            mixture = GaussianMixture(
+                n_components, covariance_type="diag", n_init=5, random_state=key(seed, "mixture") % 2**32
+            ).fit(means[s])
+            found = torch.as_tensor(mixture.predict(means[s]), device=rows.label.device)
+            agreeing = encoded(rows.label[s], n_components).T @ encoded(found, n_components)  # classes, components
+            order = linear_sum_assignment(agreeing.cpu().numpy(), maximize=True)[1]
+            self.y_logits.data[s] = torch.as_tensor(mixture.weights_[order]).log()
+            self.z_mean.data[s] = torch.as_tensor(mixture.means_[order])
+            self.z_log_variance.data[s] = torch.as_tensor(mixture.covariances_[order]).log()
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The objective's terms per row, [S, B] each; `label` is 0 where the label is hidden."""
+        q_z = self.q_z(batch.x)  # mean and log-variance, S, B, L
+        z = drawn(*q_z, batch.noise)  # S, k, B, L
+        log_gamma = self.log_gamma(z, q_z)  # S, k, B, K
+        y = seen(batch.label.unsqueeze(1), log_gamma.exp())
+        return {
+            "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
+            "kl_z": (y * self.kl_each(q_z).unsqueeze(1)).sum(-1).mean(1),
+            "kl_y": kl_categorical(y, self.p_y()[:, None, None]).mean(1),
+            "label": (batch.label.unsqueeze(1) * log_gamma).sum(-1).mean(1),
+        }
+
+    def p_y(self) -> Tensor:
+        """log pi, [S, K]."""
+        return self.y_logits.log_softmax(-1)
+
+    def p_z(self, z: Tensor) -> Tensor:
+        """log p(z|y=j) of every component j, [S, k, B, L] -> [S, k, B, K]."""
+        return log_normal(z.unsqueeze(-2), self.z_mean[:, None, None], self.z_log_variance[:, None, None])
+
+    def kl_each(self, q_z: tuple[Tensor, Tensor]) -> Tensor:
+        """KL( q(z|x) ‖ p(z|y=j) ) of every component j, [S, B, L] twice -> [S, B, K]."""
+        mean, log_variance = (moment.unsqueeze(-2) for moment in q_z)  # S, B, 1, L
+        return kl_normal(mean, log_variance, self.z_mean.unsqueeze(1), self.z_log_variance.unsqueeze(1))
+
+    def log_gamma(self, z: Tensor, q_z: tuple[Tensor, Tensor]) -> Tensor:
+        """log gamma, [S, k, B, L] and the moments of q(z|x) -> [S, k, B, K]."""
+        if self.gamma == "paper":
+            return (self.p_y()[:, None, None] + self.p_z(z)).log_softmax(-1)
+        best = (self.p_y().unsqueeze(1) - self.kl_each(q_z)).log_softmax(-1)  # S, B, K: the same for every draw
+        return best.unsqueeze(1).expand(-1, z.shape[1], -1, -1)
+
+    def log_weights(self, batch: Batch) -> Tensor:
+        """log p(x|z) sum_j pi_j p(z|y=j) / q(z|x) at the k draws, y summed out, [S, k, B]."""
+        q_z = self.q_z(batch.x)
+        z = drawn(*q_z, batch.noise)
+        log_p_z = (self.p_y()[:, None, None] + self.p_z(z)).logsumexp(-1)
+        log_q_z = log_normal(z, *(moment.unsqueeze(1) for moment in q_z))
+        return self.p.log_prob(batch.target, self.decoder(z)) + log_p_z - log_q_z
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The mean of q(z|x), [S, B, L]."""
+        return self.q_z(batch.x)[0]
+
+    def cluster(self, batch: Batch) -> Tensor:
+        """q(y|x), the mean of gamma over the k draws of z in `batch.noise`, [S, B, K]."""
+        q_z = self.q_z(batch.x)
+        return self.log_gamma(drawn(*q_z, batch.noise), q_z).exp().mean(1)
+
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+        """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""
+        return self.p.mean(self.decoder(z), library)
+
+    def sample(
+        self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
+    ) -> Tensor:
+        """n draws of z a seed from one component, or from the mixture, [S, n, L]; `decode` makes data of them."""
+        if condition is not None:
+            raise Refused("vade: has no conditions to sample from; use cgmdvae")
+        y = chosen(component, n, self.p_y().exp(), draws)  # S, n
+        moments = (self.z_mean, self.z_log_variance)
+        mean, log_variance = (of_component(moment.unsqueeze(1).expand(-1, n, -1, -1), y) for moment in moments)
+        return mean + (log_variance / 2).exp() * normal(draws, n, self.n_latent)
+
+    def convert(self, batch: Batch, condition: int) -> Tensor:
+        """Refused: the model knows no conditions."""
+        raise Refused("vade: is not conditional, so there is no condition to convert to; use cgmdvae")
