@@ -69,6 +69,13 @@ def readable(entry: dict) -> dict[str, str]:
     return types(arguments.args[1:] + arguments.kwonlyargs)
 
 
+def sources_of(config: dict, dataset: str) -> list[str]:
+    """The sources that a data set is read from: its own, and the one that it joins."""
+    entry = config["datasets"][dataset]
+    joined = entry.get("rows", {}).get("join")
+    return [entry["source"]] + ([joined["source"]] if joined else [])
+
+
 def training(config: dict, task: str, model: str) -> dict:
     """The training settings of a run: the defaults, then the model's, then the task's, then the study's."""
     settings = dict(config["training"])
@@ -103,6 +110,7 @@ def check(config: dict) -> None:
     for name, entry in config["datasets"].items():
         known(["datasets", name, "source"], entry["source"], files("datasets"))
         check_settings(["datasets", name], entry, readable(entry))
+        check_rows(name, entry)
     for name, entry in config["models"].items():
         check_model(config, name, entry)
     for name, entry in config["tasks"].items():
@@ -111,6 +119,16 @@ def check(config: dict) -> None:
         known(["thesis", "figures"], name, files("figures"))
         for task in [] if of == "all" else of:
             known(["thesis", "figures", name], task, config["tasks"])
+
+
+def check_rows(name: str, entry: dict) -> None:
+    """What an entry of `datasets` derives, and how its cells are chosen: the joined source and the thresholds exist."""
+    for threshold in entry.get("cells", {}):
+        known(["datasets", name, "cells"], threshold, keywords("gmvae.cells", "preprocessed"))
+    joined = entry.get("rows", {}).get("join")
+    if joined:
+        known(["datasets", name, "rows", "join", "source"], joined["source"], files("datasets"))
+        check_settings(["datasets", name, "rows", "join"], joined, readable(joined))
 
 
 def check_model(config: dict, name: str, entry: dict) -> None:

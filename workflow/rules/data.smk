@@ -2,8 +2,14 @@
 
 
 def raw_files(wildcards):
-    source = config["datasets"][wildcards.dataset]["source"]
-    return [f"results/raw/{source}/{file}" for file in config["downloads"].get(source, {})]
+    """Every file that the data set is read from: downloads of its sources, and a user's own file."""
+    downloads = [
+        f"results/raw/{source}/{file}"
+        for source in plan.sources_of(config, wildcards.dataset)
+        for file in config["downloads"].get(source, {})
+    ]
+    own = config["datasets"][wildcards.dataset].get("settings", {}).get("path")
+    return downloads + ([own] if own else [])
 
 
 def data_of(task):
@@ -25,13 +31,16 @@ rule fetch:
         "{PYTHON:q} -m gmvae.fetch --source {wildcards.source} --file {wildcards.file:q} --output {output:q} "
         "--url {params.url:q} --sha256 {params.sha256:q} --sha256-decompressed {params.sha256_decompressed:q} "
         "--mirror {config[mirror]:q} --cache {config[cache]:q} "
-        "$([ {config[offline]} = True ] && echo --offline || echo --no-offline) > {log:q} 2>&1"
+        "$([ {config[offline]} = True ] && echo --offline || echo --no-offline) "
+        "$([ {config[progress]} = True ] && echo --progress || echo --no-progress) > {log:q} 2>&1"
 
 
 rule prepare:
     input:
         raw=raw_files,
-        code=lambda wc: sources("gmvae.prepare", f"gmvae.datasets.{config['datasets'][wc.dataset]['source']}"),
+        code=lambda wc: sources(
+            "gmvae.prepare", *[f"gmvae.datasets.{source}" for source in plan.sources_of(config, wc.dataset)]
+        ),
     output:
         "results/data/{dataset}.h5ad",
     log:
