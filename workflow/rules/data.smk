@@ -29,8 +29,8 @@ rule fetch:
         sha256_decompressed=lambda wc: config["downloads"][wc.source][wc.file].get("sha256_decompressed", ""),
     shell:
         "{PYTHON:q} -m gmvae.fetch --source {wildcards.source} --file {wildcards.file:q} --output {output:q} "
-        "--url {params.url:q} --sha256 {params.sha256:q} --sha256-decompressed {params.sha256_decompressed:q} "
-        "--mirror {config[mirror]:q} --cache {config[cache]:q} "
+        "--url {params.url:q} --sha256={params.sha256:q} --sha256-decompressed={params.sha256_decompressed:q} "
+        "--mirror={config[mirror]:q} --cache={config[cache]:q} "
         "$([ {config[offline]} = True ] && echo --offline || echo --no-offline) "
         "$([ {config[progress]} = True ] && echo --progress || echo --no-progress) > {log:q} 2>&1"
 
