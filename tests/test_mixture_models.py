@@ -11,6 +11,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 from gmvae.batches import encoded
 from gmvae.components import chosen, of_component, seen
 from gmvae.divergences import log_normal
+from gmvae.embed import showcase
 from gmvae.errors import Refused
 from gmvae.fit import fit
 from gmvae.inference import clusters, terms
@@ -361,6 +362,22 @@ def test_m2_decodes_the_class_that_it_is_told():
     over = torch.stack([model.decode(z, batch.condition, torch.ones(1), one) for one in each])
     assert torch.allclose(model.decode(z, batch.condition, torch.ones(1)), over.mean(0))
     assert torch.allclose(model.embed(batch), (model.cluster(batch).unsqueeze(-1) * model.q_z(batch.x)[0]).sum(2))
+
+
+@torch.no_grad()
+def test_showcase_tells_m2_the_class():
+    """Samples of component j are p(x|y=j,z); a row comes back under its own q(y|x)."""
+    model, rows = shaken(small("m2")).eval(), blobs()
+    found = showcase(model, rows, SEEDS, [0, 1, 2], 4)
+    draws = generators(SEEDS, "sample")
+    z = torch.stack([model.sample(4, draws=draws) for _ in range(K)], 1)  # S, K, 4, L
+    y = torch.eye(K)[:, None].expand(len(SEEDS), K, 4, K)
+    batch = a_batch(model, n=3)._replace(x=rows.x[:3].expand(len(SEEDS), -1, -1))
+    expected = model.decoder(torch.cat([z, y], -1)).float()
+    back = model.decode(model.embed(batch), batch.condition, torch.ones(1), model.cluster(batch)).float()
+    for s, seed in enumerate(SEEDS):
+        assert torch.allclose(torch.as_tensor(found[f"samples_{seed}"]), expected[s])
+        assert torch.allclose(torch.as_tensor(found[f"reconstruction_{seed}"]), back[s])
 
 
 def test_optimal_variance_of_m2_weighs_the_classes():

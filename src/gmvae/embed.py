@@ -135,7 +135,8 @@ def showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndarray, 
     index = torch.as_tensor(shown, device=rows.x.device).expand(len(seeds), -1)
     batch = batch_of(rows, index, rows.x.new_zeros(len(seeds), 1, len(shown), model.n_noise))
     size = library(batch.target)
-    back = model.decode(model.embed(batch), batch.condition, size)
+    q_y = model.cluster(batch) if model.has_components else None
+    back = decoded(model, model.embed(batch), batch.condition, size, q_y)
     found = {"rows": np.asarray(shown)}
     found |= {f"reconstruction_{seed}": numbers(back[s]) for s, seed in enumerate(seeds)}
     if not model.has_bound:
@@ -145,9 +146,19 @@ def showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndarray, 
     first = rows.condition.new_full((len(seeds), n_samples), 0 if rows.n_conditions else -1)
     condition = encoded(first, rows.n_conditions)
     scale = size.median().expand(len(seeds), n_samples, 1)
-    drawn = [model.sample(n_samples, component, draws=draws) for component in components]
-    grid = torch.stack([model.decode(z, condition, scale) for z in drawn], 1)  # S, K, n, D
-    return found | {f"samples_{seed}": numbers(grid[s]) for s, seed in enumerate(seeds)}
+    grid = []
+    for component in components:
+        z = model.sample(n_samples, component, draws=draws)
+        y = None if component is None else encoded(torch.full_like(first, component), rows.n_components)
+        grid.append(decoded(model, z, condition, scale, y))
+    images = torch.stack(grid, 1)  # S, K, n, D
+    return found | {f"samples_{seed}": numbers(images[s]) for s, seed in enumerate(seeds)}
+
+
+def decoded(model: nn.Module, z: Tensor, condition: Tensor, size: Tensor, y: Tensor | None) -> Tensor:
+    """E[x|z], [S, B, D]; a model with `decodes_class` is told the probabilities y of the classes, [S, B, K]."""
+    told = (y,) if getattr(model, "decodes_class", False) else ()
+    return model.decode(z, condition, size, *told)
 
 
 if __name__ == "__main__":

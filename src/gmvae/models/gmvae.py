@@ -118,6 +118,10 @@ class Model(nn.Module):
         """The mean of q(z|x), [S, B, L]."""
         return self.q_z(batch.x)[0]
 
+    def style(self, batch: Batch) -> Tensor:
+        """The mean of q(w|x), [S, B, W]."""
+        return self.q_w(batch.x)[0]
+
     def cluster(self, batch: Batch) -> Tensor:
         """q(y|x), the mean of p(y|z,w) over the k draws of z and w in `batch.noise`, [S, B, K]."""
         z, w = self.drawn(self.q_z(batch.x), self.q_w(batch.x), batch.noise)
