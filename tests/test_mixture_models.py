@@ -15,7 +15,7 @@ from gmvae.embed import showcase
 from gmvae.errors import Refused
 from gmvae.fit import fit
 from gmvae.inference import clusters, terms
-from gmvae.objective import elbo
+from gmvae.objective import elbo, loss
 from gmvae.randomness import generators, normal
 from gmvae.schedule import Training
 
@@ -286,6 +286,15 @@ def test_elbo_of_every_variant_is_at_most_its_bound(module, settings):
     bounds = weights.unflatten(1, (200, 10)).logsumexp(2) - math.log(10)
     error = 5 * (bounds.std(1) / 200**0.5 + weights.std(1) / 2000**0.5)
     assert (elbo(model.terms(batch)) <= bounds.mean(1) + error).all()
+
+
+@every_variant
+def test_gradients_of_every_variant_reach_every_parameter(module, settings):
+    model, batch = made(module, labelled=True, **settings)
+    found = model.train().terms(half_labelled(batch))
+    loss(found, 1.0, 1.0, batch.weight).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert torch.isfinite(parameter.grad).all() and (parameter.grad.flatten(1) != 0).any(1).all(), name
 
 
 @torch.no_grad()

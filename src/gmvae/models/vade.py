@@ -5,7 +5,7 @@ Inference:  q(z|x) gamma(y|x)
 
 Objective, to be maximised; y is summed out, z is drawn (k times):
     ELBO  = log p(x|z) - kl_z - kl_y
-    kl_z  = sum_j gamma_j KL( q(z|x) ‖ p(z|y=j) )               exact: gamma is q(y|x), not a function of this draw of z
+    kl_z  = sum_j gamma_j KL( q(z|x) ‖ p(z|y=j) )               exact: whatever gamma is, it is a lower bound
     kl_y  = KL( gamma ‖ pi )
     gamma_j ∝ pi_j p(z|y=j) at the draw                         `gamma: paper`
             ∝ pi_j exp( -KL( q(z|x) ‖ p(z|y=j) ) )              `gamma: optimal`: what maximises the ELBO, given q(z|x);
@@ -13,9 +13,10 @@ Objective, to be maximised; y is summed out, z is drawn (k times):
 A row whose label is seen has the same terms with the one-hot label in place of gamma: the ELBO of log p(x, y). `label`
 = log gamma_y is an added term; it is no part of the ELBO.
 Start: once autoencoding ends, a Gaussian mixture fitted to the latent means sets pi, mu and s² (`initialise: mixture`);
-with `none` they keep their random start. It takes the place of guided epochs, whose components know nothing of it.
+with `none` they keep their random start. It takes the place of guided epochs, where k-means numbers the components
+in another order.
 
-Source: Jiang 2017, whose appendix takes the paper's gamma for the maximiser: it is that only where q(z|x) is a point.
+Source: Jiang 2017, who take the first gamma for the maximiser: it is that only where q(z|x) is a point.
 """
 
 import torch
@@ -83,7 +84,7 @@ class Model(nn.Module):
         n_components, means = self.y_logits.shape[1], embedding(self, rows).double().cpu().numpy()
         for s, seed in enumerate(seeds):
             mixture = GaussianMixture(
-                n_components, covariance_type="diag", n_init=5, random_state=key(seed, "mixture") % 2**32
+                n_components, covariance_type="diag", n_init=5, max_iter=300, random_state=key(seed, "mixture") % 2**32
             ).fit(means[s])
             found = torch.as_tensor(mixture.predict(means[s]), device=rows.label.device)
             agreeing = encoded(rows.label[s], n_components).T @ encoded(found, n_components)  # classes, components
