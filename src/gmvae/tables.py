@@ -16,7 +16,12 @@ from gmvae.numbers import metrics_of
 AGREEMENT = ["accuracy", "purity", "nmi", "ari"]  # with the true classes: larger is better, comparable between models
 SPACE = ["silhouette", "occupancy", "effective_components", "disagreement"]
 LAST = ["elbo", "bound"]  # the order of terms: reconstruction, every kl_*, then these
-SHORT = {"effective_components": "Effective", "occupancy": "In use", "disagreement": "Disagreem."}
+SHORT = {  # column headings narrower than the display names
+    "disagreement": "Disagreem.",
+    "effective_components": "Effective",
+    "occupancy": "In use",
+    "reconstruction": "Reconstr.",
+}
 
 
 def tabulate(
