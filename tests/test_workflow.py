@@ -1,8 +1,10 @@
 """A whole tiny study through Snakemake, and what an edit makes run again."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -149,6 +151,20 @@ def test_a_failing_step_leaves_nothing_and_shows_its_line(copy):
     assert run.returncode != 0
     assert "error: " in run.stdout + run.stderr and "toy_tiny.h5ad" in run.stdout + run.stderr
     assert not list((copy / "results/runs/toy_tiny/vae").glob("*weights*"))
+
+
+def test_a_stranger_adds_a_model_with_one_file_and_one_entry(copy):
+    """It passes the check suite by lying there, and runs in the study; no other model runs again."""
+    shutil.copy(copy / "tests/tiny/mine.py", copy / "src/gmvae/models/mine.py")
+    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-o", "addopts=", "-k", "mine", "tests/test_models.py"]
+    environment = os.environ | {"PYTHONPATH": str(copy / "src")}
+    checked = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+    assert checked.returncode == 0 and " passed" in checked.stdout, checked.stdout[-3000:]
+    run = snakemake(copy, "results/metrics.csv", *TINY, "tests/tiny/mine.yaml")
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stderr.count("rule train:") == 1
+    metrics = pd.read_csv(copy / "results/metrics.csv")
+    assert "elbo" in set(metrics[metrics["model"] == "mine"]["metric"])
 
 
 @pytest.mark.browser

@@ -1,0 +1,88 @@
+"""Linear variational autoencoder: what a stranger adds to the family, here in a test.
+
+Story:      z ~ N(0, I),  x ~ p(x|z), the decoder affine
+Inference:  q(z|x) = N(A x + a, diag s²), one s for all rows
+
+Objective, to be maximised: ELBO = log p(x|z) - KL( q(z|x) ‖ N(0, I) ), z drawn k times.
+
+Source: Lucas 2019, whose optimum is probabilistic PCA.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from gmvae.batches import Batch
+from gmvae.divergences import kl_standard_normal, log_normal
+from gmvae.errors import Refused
+from gmvae.likelihoods import Likelihood
+from gmvae.nn import Linear, drawn
+from gmvae.randomness import generators, normal
+
+
+class Model(nn.Module):
+    """Settings: `n_latent` dimensions of z, `n_hidden` ignored."""
+
+    has_components = False
+    has_bound = True
+
+    def __init__(
+        self,
+        n_features: int,
+        likelihood: str,
+        seeds: list[int],
+        n_components: int = 1,
+        n_conditions: int = 0,
+        *,
+        n_latent: int = 2,
+        n_hidden: int = 0,
+    ):
+        super().__init__()
+        draws = generators(seeds, "init")
+        self.n_noise = n_latent
+        self.p = Likelihood(likelihood, len(seeds), n_features)
+        self.encoder = Linear(draws, n_features, n_latent)
+        self.log_variance = nn.Parameter(torch.zeros(len(seeds), 1, n_latent))
+        self.decoder = Linear(draws, n_latent, self.p.n_outputs)
+
+    def q_z(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z|x), [S, B, L] each."""
+        mean = self.encoder(x)
+        return mean, self.log_variance.expand_as(mean)
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """The objective's terms per row, [S, B] each."""
+        q_z = self.q_z(batch.x)
+        z = drawn(*q_z, batch.noise)
+        reconstruction = self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1)
+        return {"reconstruction": reconstruction, "kl_z": kl_standard_normal(*q_z)}
+
+    def log_weights(self, batch: Batch) -> Tensor:
+        """log p(x|z) p(z) / q(z|x) at the k draws, [S, k, B]."""
+        mean, log_variance = self.q_z(batch.x)
+        z = drawn(mean, log_variance, batch.noise)
+        log_q_z = log_normal(z, mean.unsqueeze(1), log_variance.unsqueeze(1))
+        return self.p.log_prob(batch.target, self.decoder(z)) + log_normal(z) - log_q_z
+
+    def embed(self, batch: Batch) -> Tensor:
+        """The mean of q(z|x), [S, B, L]."""
+        return self.encoder(batch.x)
+
+    def cluster(self, batch: Batch) -> Tensor:
+        """Refused: the model has no classes."""
+        raise Refused("mine: has no components to cluster with")
+
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+        """E[x|z], [S, B, L] -> [S, B, D]."""
+        return self.p.mean(self.decoder(z), library)
+
+    def sample(
+        self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
+    ) -> Tensor:
+        """n draws z ~ N(0, I) a seed, [S, n, L]."""
+        if component is not None or condition is not None:
+            raise Refused("mine: has neither components nor conditions to sample from")
+        return normal(draws, n, self.n_noise)
+
+    def convert(self, batch: Batch, condition: int) -> Tensor:
+        """Refused: the model knows no conditions."""
+        raise Refused("mine: is not conditional, so there is no condition to convert to")
