@@ -5,6 +5,9 @@
 3. doublets: scored within the training rows and within the test rows, by batch; those above the threshold go.
 4. genes: those seen in enough training cells, and of these the most variable ones of the training rows, by batch.
 5. normalisation: X = log1p(counts * 1e4 / total), total over all genes; the counts of the chosen genes stay in a layer.
+
+Doublets are scanpy's own. Its measures, genes and normalisation take a whole matrix in memory: they are computed here
+by blocks of rows, and the tests hold them against scanpy's.
 """
 
 from collections.abc import Callable
