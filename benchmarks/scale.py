@@ -28,7 +28,7 @@ from gmvae.errors import Refused
 from gmvae.files import write_csv
 
 N_GENES, DENSITY, CHUNK = 30_000, 0.05, 10_000
-BATCH = 10_000  # cells
+BATCH = 20_000  # cells: the most that doublets are looked for in
 BYTES_PER_CELL = 30_000  # of disk, with room: 1,500 counts of 8 bytes twice, and the result
 
 
@@ -36,7 +36,7 @@ def scale(output: Path, cells: list[int] | None = None, doublets: bool = False, 
     """Write seconds, processor time per cell and peak memory in MB of preparing simulated sets, as csv.
 
     output: the csv. cells: how many cells each set has (default 10,000 and 1,000,000). doublets: look for them, in
-    batches of 10,000 cells. folder: for the temporary files (default: the system's). Raises Refused where the disk has
+    batches of 20,000 cells. folder: for the temporary files (default: the system's). Raises Refused where the disk has
     too little room.
     """
     sizes = cells or [10_000, 1_000_000]
