@@ -129,7 +129,7 @@ REFUSALS = {
         {"n_starts": 3},
         "models.pca_kmeans.settings.n_starts: found an unknown setting; allowed: n_dimensions, n_init",
     ),
-    "a setting that no baseline has": (
+    "a setting of another baseline": (
         "models.truth.settings",
         {"n_init": 3},
         "models.truth.settings.n_init: found an unknown setting; allowed: n_dimensions; did you mean n_dimensions?",
@@ -196,7 +196,7 @@ REFUSALS = {
     "no epoch left for the objective": (
         "studies.embedded.training",
         {"epochs": 5, "autoencode_epochs": 3, "guide_epochs": 2},
-        "training.epochs: found 5 for linear_ae on toy; allowed: more than its autoencode_epochs and guide_epochs, which are 5",
+        "training.epochs: found 5 for ... on toy; allowed: more than its autoencode_epochs and guide_epochs, ...",
     ),
     "half an epoch": ("training.epochs", 0.5, "training.epochs: found 0.5; allowed: a whole number from 1"),
     "a whole number with a point": (

@@ -115,6 +115,9 @@ def check(config: dict) -> None:
         check_model(config, name, entry)
     for name, entry in config["tasks"].items():
         check_task(config, name, entry)
+    for task in tasks(config):
+        for model in trained(config, task):
+            check_phases(config, task, model)
     for name, of in config["thesis"]["figures"].items():
         known(["thesis", "figures"], name, files("figures"))
         for task in [] if of == "all" else of:
@@ -156,6 +159,15 @@ def check_task(config: dict, name: str, entry: dict) -> None:
     for model in entry["models"]:
         taken |= accepted(config["models"][model])
     check_settings(["tasks", name], entry, taken)
+
+
+def check_phases(config: dict, task: str, model: str) -> None:
+    """The first phases of training leave epochs for the objective itself."""
+    settings = training(config, task, model)
+    first = settings["autoencode_epochs"] + settings["guide_epochs"]
+    if settings["epochs"] <= first:
+        allowed = f"more than its autoencode_epochs and guide_epochs, which are {first}"
+        raise refused(["training", "epochs"], f"{settings['epochs']} for {model} on {task}", allowed)
 
 
 def check_settings(at: list[str], entry: dict, taken: dict[str, str]) -> None:

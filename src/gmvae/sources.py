@@ -56,6 +56,7 @@ def types(arguments: list[ast.arg]) -> dict[str, str]:
     return {argument.arg: ast.unparse(argument.annotation) if argument.annotation else "" for argument in arguments}
 
 
+@cache
 def signature(module: str, function: str) -> ast.arguments:
     """The arguments of a function, or of `Class.method`, as its source has them."""
     *outer, last = function.split(".")
