@@ -339,17 +339,29 @@ def identical(module, **settings):
     return model
 
 
-def test_vade_starts_from_a_mixture_of_its_latent():
-    """The classes' means, variances and shares, in the order of the labels where some are seen."""
-    rows = blobs(n=300, labelled=30)
-    model = identical("vade")
+@pytest.mark.parametrize("labelled", [0, 300], ids=["hidden", "seen"])
+def test_vade_starts_from_the_moments_of_its_latent(labelled):
+    """Those of a mixture, which finds the classes in some order, or of the labelled classes in theirs."""
+    rows, model = blobs(n=300, labelled=labelled), identical("vade")
     model.initialise(rows, SEEDS)
     truth = torch.arange(300) % K
     for s in range(len(SEEDS)):
-        for j in range(K):
-            assert torch.allclose(model.z_mean[s, j], rows.x[truth == j].mean(0), atol=1e-6)
-            assert torch.allclose(model.z_log_variance[s, j].exp(), rows.x[truth == j].var(0, False), rtol=1e-4)
+        means = torch.stack([rows.x[truth == j].mean(0) for j in range(K)])
+        order = torch.cdist(means, model.z_mean[s]).argmin(1)
+        assert sorted(order.tolist()) == list(range(K))
+        assert not labelled or order.tolist() == list(range(K))
+        variances = torch.stack([rows.x[truth == j].var(0, unbiased=False) for j in range(K)])
+        assert torch.allclose(model.z_mean[s][order], means, atol=1e-6)
+        assert torch.allclose(model.z_log_variance[s][order].exp(), variances, rtol=1e-4)
         assert torch.allclose(model.p_y().exp()[s], torch.full((K,), 1 / K))
+
+
+def test_vade_starts_in_the_order_of_few_labels_and_finds_a_class_without_any():
+    rows, model = blobs(n=300, labelled=12), identical("vade")
+    few = torch.where(rows.label == 1, -1, rows.label)
+    model.initialise(rows._replace(label=few), SEEDS)
+    means = torch.stack([rows.x[torch.arange(300) % K == j].mean(0) for j in range(K)])
+    assert torch.allclose(model.z_mean[0], means) and torch.allclose(model.z_mean[1], means)
 
 
 def test_vade_may_start_at_random():

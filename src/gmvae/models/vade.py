@@ -12,20 +12,18 @@ Objective, to be maximised; y is summed out, z is drawn (k times):
                                                                 then kl_z + kl_y = -log sum_j pi_j exp(-KL_j)
 A row whose label is seen has the same terms with the one-hot label in place of gamma: the ELBO of log p(x, y). `label`
 = log gamma_y is an added term; it is no part of the ELBO.
-Start: once autoencoding ends, a Gaussian mixture fitted to the latent means sets pi, mu and s² (`initialise: mixture`);
-with `none` they keep their random start. It takes the place of guided epochs, where k-means numbers the components
-in another order.
+Start, `initialise: mixture`: once autoencoding ends, a Gaussian mixture fitted to the latent means sets pi, mu and s²;
+where labels are seen, the means of the labelled rows do, each hidden row counted to the nearest. With `none` they keep
+their random start. It takes the place of guided epochs, whose k-means numbers the components in another order.
 
 Source: Jiang 2017, who take the first gamma for the maximiser: it is that only where q(z|x) is a point.
 """
 
 import torch
-from scipy.optimize import linear_sum_assignment
-from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
-from gmvae.batches import Batch, Rows, encoded
-from gmvae.components import chosen, of_component, seen
+from gmvae.batches import Batch, Rows
+from gmvae.components import chosen, of_component, seen, started
 from gmvae.divergences import kl_categorical, kl_normal, log_normal
 from gmvae.errors import Refused
 from gmvae.inference import embedding
@@ -75,23 +73,19 @@ class Model(nn.Module):
         self.z_log_variance = nn.Parameter(torch.zeros(len(seeds), n_components, n_latent))  # S, K, L
 
     def initialise(self, rows: Rows, seeds: list[int]) -> None:
-        """Set pi, mu and s² to a Gaussian mixture of each seed's latent means.
-
-        Where labels are seen, its components are numbered so that most of the labelled rows agree with theirs.
-        """
+        """Set pi, mu and s² to the moments of the groups that each seed's latent means start in."""
         if self.start == "none":
             return
-        n_components, means = self.y_logits.shape[1], embedding(self, rows).double().cpu().numpy()
+        means, label = embedding(self, rows), rows.label.cpu().numpy()  # S, N, L and S, N
         for s, seed in enumerate(seeds):
-            mixture = GaussianMixture(
-                n_components, covariance_type="diag", n_init=5, max_iter=300, random_state=key(seed, "mixture") % 2**32
-            ).fit(means[s])
-            found = torch.as_tensor(mixture.predict(means[s]), device=rows.label.device)
-            agreeing = encoded(rows.label[s], n_components).T @ encoded(found, n_components)  # classes, components
-            order = linear_sum_assignment(agreeing.cpu().numpy(), maximize=True)[1]
-            self.y_logits.data[s] = torch.as_tensor(mixture.weights_[order]).log()
-            self.z_mean.data[s] = torch.as_tensor(mixture.means_[order])
-            self.z_log_variance.data[s] = torch.as_tensor(mixture.covariances_[order]).log()
+            points = means[s].double().cpu().numpy()
+            q = started(points, label[s], rows.n_components, key(seed, "mixture") % 2**32)  # N, K
+            share = q.sum(0).clip(1e-3)[:, None]
+            mean = q.T @ points / share
+            variance = (q.T @ points**2 / share - mean**2).clip(1e-6)
+            self.y_logits.data[s] = torch.as_tensor(share[:, 0]).log()
+            self.z_mean.data[s] = torch.as_tensor(mean)
+            self.z_log_variance.data[s] = torch.as_tensor(variance).log()
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each; `label` is 0 where the label is hidden."""
