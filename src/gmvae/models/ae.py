@@ -4,7 +4,7 @@ Story: none; z = m(x) is a point, and p(x|z) only measures how well x comes back
 
 Objective, to be maximised: log p(x | z = m(x)).
 
-Source: thesis, section 2.5; with the normal likelihood of variance 1 this is half the squared error, plus a constant.
+Source: thesis, sec:autoencoders; with the normal likelihood of variance 1 this is half the squared error, plus a constant.
 """
 
 import torch

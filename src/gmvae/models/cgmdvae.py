@@ -17,7 +17,7 @@ A row whose label is seen has the one-hot label in place of q(y|z,c); `label` = 
 fixed prior w must fill the same normal under each condition. With a learned one the objective is indifferent to a shift
 of all w of a condition; so `convert` carries w from p(w|c) to p(w|c') by its standard scores.
 
-Source: the author's; gmdvae with c in every density; thesis, chapter 4.
+Source: the author's; gmdvae with c in every density; thesis, sec:cgmdvae.
 """
 
 import torch

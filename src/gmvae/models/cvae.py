@@ -11,7 +11,7 @@ With a fixed prior, one condition and no weight on it this is the vae. With a le
 to a shift of all z of a condition, so what is done with z must not depend on it: `convert` carries z from p(z|c) to
 p(z|c') by its standard scores. With a count likelihood and a fixed prior it is the frame of scVI (Lopez 2018).
 
-Source: Sohn 2015; thesis, section 4.1.
+Source: Sohn 2015; thesis, sec:cvae.
 """
 
 import torch

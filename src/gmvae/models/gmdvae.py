@@ -15,7 +15,7 @@ Objective, to be maximised; y is summed out, d has closed expectations, z and w 
 A row whose label is seen has the same terms with the one-hot label in place of q(y|z): the ELBO of log p(x, y). `label`
 = log q(y|z) is an added term that teaches q(y|z); it is no part of the ELBO.
 
-Sources: Dilokthanakul 2016 for w, z and the closed kl_z; the Dirichlet layer is the author's; `../thesis` chapter 4.
+Sources: Dilokthanakul 2016 for w, z and the closed kl_z; the Dirichlet layer is the author's (thesis, sec:gmdvae).
 """
 
 import torch

@@ -12,7 +12,7 @@ s_i²)^½ V^T and E = D^T, s_i² the eigenvalues and O orthogonal: the decoder's
 components. In sums over N rows, as in the thesis, λ = tau / N. The penalty is the term `penalty`, alike for all rows.
 It must be part of what is differentiated: AdamW's decay of the weights bypasses Adam's scaling, with other optima.
 
-Source: Baldi & Hornik 1989; Plaut 2018; Kunin 2019 (the penalty); thesis, section 2.5.1.
+Source: Baldi & Hornik 1989; Plaut 2018; Kunin 2019 (the penalty); thesis, sec:linear-ae.
 """
 
 import torch

@@ -3,7 +3,7 @@
 Story:      z ~ N(0, I),  x ~ p(x|z)
 Inference:  q(z|x) = N(m(x), diag s²(x))
 
-Objective, to be maximised, for k draws z_i ~ q(z|x) (equation 3.9 of the thesis, the divergence in closed form):
+Objective, to be maximised, for k draws z_i ~ q(z|x) (thesis, eq:mc, the divergence in closed form):
     ELBO = 1/k sum_i log p(x|z_i) - KL( q(z|x) ‖ N(0, I) )
 
 Source: Kingma & Welling 2013.
