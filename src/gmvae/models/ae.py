@@ -4,7 +4,8 @@ Story: none; z = m(x) is a point, and p(x|z) only measures how well x comes back
 
 Objective, to be maximised: log p(x | z = m(x)).
 
-Source: thesis, sec:autoencoders; with the normal likelihood of variance 1 this is half the squared error, plus a constant.
+Source: thesis, sec:autoencoders. With the normal likelihood of variance 1 this is half the squared error, but for a
+constant.
 """
 
 import torch
