@@ -16,7 +16,6 @@ from matplotlib.colors import to_rgb
 
 from gmvae import style
 
-pytestmark = pytest.mark.xdist_group("workflow")
 LATEX = shutil.which("latexmk") is not None and shutil.which("biber") is not None
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TARGET = "all" if LATEX else "results"
