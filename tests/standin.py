@@ -96,6 +96,7 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
         kept = [model for model in CONTROLS if model in of_task]
         tabulate(made / "metrics.csv", task, of_task, kept, components, shown, made / "tables" / f"{task}.tex")
     front = {key: config["thesis"][key] for key in ("author", "place", "date")} | {"study": study(config)["title"]}
-    numbers(made / "metrics.csv", data, shown, front, made / "numbers.tex")
+    asked = {task: config["tasks"][task] for task in tasks(config)}
+    numbers(made / "metrics.csv", data, asked, shown, front, made / "numbers.tex")
     claims(made / "metrics.csv", sorted((ROOT / "thesis").rglob("*.tex")), shown, mode, made / "claims.tex")
     list_runs(listed, shown, made / "tables" / "runs.tex")

@@ -7,9 +7,10 @@ import pytest
 
 from gmvae import typeset
 from gmvae.errors import Refused
-from gmvae.numbers import numbers
+from gmvae.numbers import numbers, seen
 
 NAMES = {"a": "Model α_1", "t": "Task"}
+TASKS = {"t": {"dataset": "d", "labels": 0.05, "n_components": 7}}
 FRONT = {"author": "A & B", "place": "Berlin", "figures": {"x": "all"}}
 
 
@@ -39,7 +40,7 @@ def folder(tmp_path):
 
 
 def written(folder) -> str:
-    numbers(folder / "metrics.csv", [folder / "d.h5ad"], NAMES, FRONT, folder / "numbers.tex")
+    numbers(folder / "metrics.csv", [folder / "d.h5ad"], TASKS, NAMES, FRONT, folder / "numbers.tex")
     return (folder / "numbers.tex").read_text()
 
 
@@ -52,7 +53,11 @@ def written(folder) -> str:
         r"\setresult{t.a.accuracy.max}{\num{0.750}}",
         r"\setresult{t.a.accuracy.picked}{\num{0.750}}",
         r"\setresult{t.a.objective.mean}{\num{-15.0}}",
+        r"\settasks{t}",
         r"\settask{t}{Task}",
+        r"\setfact{t.train}{\num{3}}",
+        r"\setfact{t.labels}{\qty{5}{\percent} of the labels are seen}",
+        r"\setfact{t.components}{7}",
         r"\setname{a}{Model \ensuremath{\alpha}\_1}",
         r"\setmeta{author}{A \& B}",
         r"\setmeta{seeds}{2}",
@@ -87,6 +92,24 @@ def test_unreadable_input_is_refused_by_name(folder):
     with pytest.raises(Refused, match=r"d.h5ad: no readable data set"):
         written(folder)
     assert not (folder / "numbers.tex").exists()
+
+
+def test_a_task_without_results_is_refused(folder):
+    with pytest.raises(Refused, match="no rows of task u"):
+        numbers(folder / "metrics.csv", [], TASKS | {"u": TASKS["t"]}, NAMES, FRONT, folder / "numbers.tex")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ("none", "no label is seen"),
+        ("all", "all labels are seen"),
+        (100, r"\num{100} labels are seen"),
+        ("batch:pbmc3k", r"the labels of the batch \code{pbmc3k} are seen"),
+    ],
+)
+def test_what_may_be_seen_of_the_labels_is_said_in_words(labels, words):
+    assert seen(labels) == words
 
 
 @pytest.mark.parametrize(

@@ -20,24 +20,49 @@ LIKELIHOODS = {
 }
 
 
-def numbers(metrics: Path, data: list[Path], names: dict, thesis: dict, output: Path) -> None:
-    """Write the macros behind \\result, \\fact, \\named, \\meta and \\iftask.
+def numbers(metrics: Path, data: list[Path], tasks: dict, names: dict, thesis: dict, output: Path) -> None:
+    """Write the macros behind \\result, \\fact, \\named, \\meta, \\iftask and the order of the sections.
 
-    metrics: results/metrics.csv; data: the data sets (h5ad); names: display names by key (models, data sets, metrics,
-    tasks); thesis: title, author, place, date and other texts of the title page; output: results/numbers.tex.
+    metrics: results/metrics.csv; data: the data sets (h5ad); tasks: the study's in its order, each with dataset, labels
+    and n_components; names: display names by key (models, data sets, metrics, tasks); thesis: author, place, date and
+    other texts of the title page; output: results/numbers.tex.
     """
     table = metrics_of(metrics)
-    lines = ["% Written by gmvae.numbers: a change here is lost."]
-    lines += [define("task", task, names.get(task, task)) for task in sorted(table.task.unique())]
+    absent = sorted(set(tasks) - set(table.task))
+    if absent:
+        raise Refused(f"{metrics}: no rows of task {', '.join(absent)}; run `snakemake --cores all {metrics}`")
+    lines = ["% Written by gmvae.numbers: a change here is lost.", rf"\settasks{{{','.join(tasks)}}}"]
+    lines += [define("task", task, names.get(task, task)) for task in tasks]
     lines += [define("meta", key, str(value)) for key, value in sorted(thesis.items()) if isinstance(value, str)]
     lines.append(define("meta", "seeds", str(table.seed.nunique())))
     lines += [define("name", key, str(name)) for key, name in sorted(names.items())]
-    for path in sorted(data):
-        lines += [rf"\setfact{{{path.stem}.{key}}}{{{value}}}" for key, value in facts(path).items()]
+    lines += fact_lines({path.stem: facts(path) for path in sorted(data)}, tasks)
     for (task, model, metric), _ in table.groupby(["task", "model", "metric"]):
         stats = summary(table, task, model, metric)
         lines += [rf"\setresult{{{task}.{model}.{metric}.{stat}}}{{{value}}}" for stat, value in stats.items()]
     write_text("\n".join(lines) + "\n", output)
+
+
+def fact_lines(by_dataset: dict[str, dict[str, str]], tasks: dict) -> list[str]:
+    """The lines that set the facts of data sets and of tasks: a task has its data set's, and what is asked of it."""
+    of_tasks = {}
+    for task, entry in tasks.items():
+        asked = {"dataset": entry["dataset"], "labels": seen(entry["labels"]), "components": str(entry["n_components"])}
+        of_tasks[task] = by_dataset.get(entry["dataset"], {}) | asked
+    every = by_dataset | of_tasks
+    return [rf"\setfact{{{key}.{fact}}}{{{value}}}" for key, found in every.items() for fact, value in found.items()]
+
+
+def seen(labels: object) -> str:
+    """What of the labels a model may see, in words, as LaTeX."""
+    if labels in ("none", "all"):
+        return {"none": "no label is seen", "all": "all labels are seen"}[labels]
+    if isinstance(labels, str):
+        kind, _, value = labels.partition(":")
+        return rf"the labels of the {typeset.text(kind)} \code{{{typeset.text(value)}}} are seen"
+    if labels < 1:
+        return rf"\qty{{{100 * labels:g}}}{{\percent}} of the labels are seen"
+    return rf"\num{{{labels}}} labels are seen"
 
 
 def define(kind: str, key: str, value: str) -> str:

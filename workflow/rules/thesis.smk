@@ -113,6 +113,13 @@ rule numbers:
     log:
         "results/logs/numbers.log",
     params:
+        # In the study's order, which is that of the sections: keys are not sorted.
+        tasks=json.dumps(
+            {
+                task: {key: config["tasks"][task][key] for key in ("dataset", "labels", "n_components")}
+                for task in plan.tasks(config)
+            }
+        ),
         names=json.dumps(plan.names(config), sort_keys=True),
         thesis=json.dumps(
             {key: config["thesis"][key] for key in ("author", "place", "date")}
@@ -120,8 +127,8 @@ rule numbers:
             sort_keys=True,
         ),
     shell:
-        "{PYTHON:q} -m gmvae.numbers --metrics {input.metrics:q} --data {input.data:q} --names {params.names:q} "
-        "--thesis {params.thesis:q} --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.numbers --metrics {input.metrics:q} --data {input.data:q} --tasks {params.tasks:q} "
+        "--names {params.names:q} --thesis {params.thesis:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule claims:
