@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gmvae import data, raw
-from gmvae.datasets import sc_mixology
+from gmvae.datasets import kang, sc_mixology
 from gmvae.errors import Refused
 from gmvae.prepare import prepare
 
@@ -63,6 +63,15 @@ def test_only_three_or_five_lines():
         sc_mixology.read(Path(), lines=4)
 
 
+@pytest.fixture(scope="module")
+def kang_once():
+    """The Kang file read once for all tests of this module: it takes seconds."""
+    known = kang.read(MIRROR / "kang")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kang, "read", lambda raw: known.copy())
+        yield
+
+
 class TestFromTheMirror:
     """Figures of the papers and of the files' own annotations; counted here from the prepared files."""
 
@@ -92,7 +101,7 @@ class TestFromTheMirror:
         assert sizes == [697, 483, 480, 344, 271, 162, 155, 32, 14]
         assert "unlabelled" not in adata.uns["quality"]["reasons"]  # our thresholds alone find the tutorial's cells
 
-    def test_kang_and_its_derived_sets(self, tmp_path):
+    def test_kang_and_its_derived_sets(self, kang_once, tmp_path):
         options = {"raw": MIRROR / "kang", "cells": {}}
         prepare("kang", tmp_path / "a.h5ad", "Kang", test_share=0.2, **options)
         adata = data.load(tmp_path / "a.h5ad")
@@ -110,7 +119,7 @@ class TestFromTheMirror:
         held = held[held["split"] == "test"]
         assert len(held) == 51 and set(held["label"]) == {"NK"} and set(held["condition"]) == {"stimulated"}
 
-    def test_pbmc3k_joined_with_kang(self, tmp_path):
+    def test_pbmc3k_joined_with_kang(self, kang_once, tmp_path):
         rows = {"join": {"source": "kang"}, "keep": {"condition": ["control"]}, "merge": {"B": ["B", "B Activated"]}}
         options = {"settings": {"condition": "control"}, "rows": rows, "cells": {"max_genes": 2500}, "test_share": 0.2}
         prepare("pbmc3k", tmp_path / "s.h5ad", "Both", raw=MIRROR / "pbmc3k", **options)
