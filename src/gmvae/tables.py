@@ -81,20 +81,19 @@ def best_model(table: pd.DataFrame, task: str, models: list[str], metric: str) -
 
 
 def latex(rows: pd.DataFrame, models: list[str], n_components: dict, names: dict) -> str:
-    """Two panels: agreement with the classes, then the latent space and the objective's terms."""
+    """Macros with the panels, for two floats: agreement with the classes; latent space and terms of the objective."""
     found = set(rows.metric)
-    panels = ["% Written by gmvae.tables: a change here is lost."]
     agreement = [metric for metric in AGREEMENT if metric in found]
-    if agreement:
-        panels.append(panel(rows, models, agreement, n_components, names, selection=True))
     space = [metric for metric in SPACE if metric in found]
-    if space:
-        panels.append(panel(rows, models, space, {}, names))
     terms = ["reconstruction", *sorted(metric for metric in found if metric.startswith("kl_")), *LAST]
     terms = [metric for metric in terms if metric in found]
-    if terms:
-        panels.append(panel(rows, models, terms, {}, names))
-    return "\n\\par\\bigskip\n".join(["\n".join(panels[:2]), *panels[2:]]) + "\n"
+    first = [panel(rows, models, agreement, n_components, names, selection=True)] if agreement else []
+    second = [panel(rows, models, metrics, {}, names) for metrics in (space, terms) if metrics]
+    lines = ["% Written by gmvae.tables: a change here is lost."]
+    for macro, panels in (("agreementpanels", first), ("spacepanels", second)):
+        joined = "\n\\par\\bigskip\n".join(panels)
+        lines.append(f"\\def\\{macro}{{%\n{joined}\n}}" if panels else rf"\let\{macro}\empty")
+    return "\n".join(lines) + "\n"
 
 
 def panel(
