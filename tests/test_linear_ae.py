@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from models import SEEDS, a_batch, shaken, small
+from models import SEEDS, a_batch, blobs, shaken, small
 from scipy.linalg import subspace_angles
 from sklearn.datasets import load_digits
 from test_figures import overlapping
@@ -17,6 +17,7 @@ from gmvae.embed import fill_latent
 from gmvae.errors import Refused
 from gmvae.figures import angles
 from gmvae.fit import fit
+from gmvae.inference import embedding
 from gmvae.objective import loss, objective
 from gmvae.schedule import Training
 from gmvae.weights import built
@@ -127,6 +128,19 @@ def test_terms_are_half_the_squared_error_and_half_the_penalised_squares():
     own = terms["reconstruction"] - terms["penalty"]
     assert torch.equal(objective(terms, 1.0), own)
     assert torch.allclose(loss(terms, 1.0, 1.0, batch.weight), -own.mean(1))
+
+
+def test_data_are_centred_at_the_training_rows_mean_before_anything_is_learned():
+    """So a shift of all rows changes nothing but where the reconstructions lie."""
+    rows, plan = blobs(), Training(epochs=3, batch_size=16, learning_rate=0.01)
+    moved = rows._replace(x=rows.x + 100, target=rows.target + 100)
+    here, there = small("linear_ae"), small("linear_ae")
+    fit(here, rows, plan, SEEDS)
+    fit(there, moved, plan, SEEDS)
+    assert torch.allclose(here.centre, rows.x.mean(0))
+    assert torch.allclose(embedding(here, rows), embedding(there, moved), atol=1e-6)
+    z = embedding(here, rows)
+    assert torch.allclose(here.decode(z, z, z) + 100, there.decode(z, z, z), atol=1e-6)
 
 
 def test_whatever_the_likelihood_it_is_fitted_to_what_the_encoder_sees():

@@ -22,6 +22,7 @@ none of these, as no statistic here may depend on a batch.
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from gmvae.batches import Batch, Rows
 from gmvae.divergences import kl_standard_normal, log_normal
@@ -146,8 +147,8 @@ def means_by_type(z: Tensor, label: Tensor, condition: Tensor, n_conditions: int
     sums = z.new_zeros(len(z), n_conditions * n_types + 1, z.shape[-1])
     counts = z.new_zeros(sums.shape[:2])
     for s in range(len(z)):
-        sums[s].index_add_(0, group[s], z[s])
-        counts[s] = torch.bincount(group[s], minlength=counts.shape[1])
+        members = one_hot(group[s], counts.shape[1]).to(z.dtype)  # N, C T + 1: a product, the same on every device
+        sums[s], counts[s] = members.T @ z[s], members.sum(0)
     shape = (n_conditions, n_types)
     sums, counts = sums[:, :-1].unflatten(1, shape), counts[:, :-1].unflatten(1, shape)
     return sums / counts.clamp(min=1).unsqueeze(-1), counts
