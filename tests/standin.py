@@ -21,17 +21,16 @@ from matplotlib import pyplot as plt
 CONTROLS = ["truth", "random"]
 SHARES = ["accuracy", "purity", "nmi", "ari", "silhouette", "disagreement"]
 TERMS = ["reconstruction", "kl_d", "kl_w", "kl_y", "kl_z", "elbo", "bound", "objective"]
+USE = ["occupancy", "effective_components"]
 RANGES = {"kl": (0, 30), "occupancy": (1, 10), "effective": (1, 10)}
 
 
 def metrics_of(config: dict) -> pd.DataFrame:
-    """Metrics of the config's study with drawn values: every model has every metric but those it cannot have."""
+    """Metrics of the config's study with drawn values: every model has every measure, trained ones every term."""
     draws, rows = np.random.default_rng(0), []
     for task in tasks(config):
         for model in models(config, task):
-            kept = ["silhouette", *(TERMS if model in ("vae", "gmdvae") else ["reconstruction", "objective"])]
-            if model not in ("pca", "ae", "vae"):
-                kept += [*SHARES[:4], "occupancy", "effective_components", "disagreement"]
+            kept = [*SHARES, *USE, *(TERMS if "module" in config["models"][model] else ["objective"])]
             for metric in kept:
                 low, high = RANGES.get(metric.split("_")[0], (-900, 900)) if metric not in SHARES else (0.3, 0.9)
                 base = draws.uniform(low, high)

@@ -57,13 +57,13 @@ def test_below_six_seeds_the_sign_decides_and_nothing_is_tested():
     assert verdict("b.accuracy > a.accuracy in t", metrics(5)) == "failed"
 
 
-def test_holm_counts_every_test_of_the_text():
-    frame = metrics(6)  # the smallest p is 1/64: alone a claim holds, among four tests it cannot
+def test_holm_counts_every_directed_test_of_the_text():
+    frame = metrics(6)  # the smallest p is 1/64: alone a claim holds, among four it cannot
     assert verdict("a.accuracy > b.accuracy in t", frame) == "tested"
     texts = ["a.accuracy > b.accuracy in t", "a.accuracy > c.accuracy in t", "b.accuracy < a.accuracy in t"]
-    texts += ["b.accuracy ~ c.accuracy in t", "a.accuracy > d.accuracy in t"]
+    texts += ["c.accuracy < a.accuracy in t", "b.accuracy ~ c.accuracy in t", "a.accuracy > d.accuracy in t"]
     family = corrected({text: judged(frame, text) for text in texts})
-    assert [state(family[text]) for text in texts] == ["failed"] * 3 + ["tested", "untested"]
+    assert [state(family[text]) for text in texts] == ["failed"] * 4 + ["tested", "untested"]
     assert family[texts[0]][0].p == pytest.approx(4 * sign_flip_p(np.ones(6)))
 
 

@@ -96,7 +96,7 @@ def listing(inside: dict[str, list[Verdict]], names: dict) -> str:
         task = typeset.text(names.get(task_of(claim), task_of(claim)))
         cells = [rf"\claimtarget{{C{number}}}", task, shown(claim, verdicts, names), WORDS[state(verdicts)]]
         rows.append(" & ".join(cells) + r" \\")
-    size = sum(verdict.p is not None for verdicts in inside.values() for verdict in verdicts)
+    size = sum(verdict.kind == "directed" for verdicts in inside.values() for verdict in verdicts)
     return "\n".join(
         [
             rf"\newcommand\claimfamily{{{size}}}",

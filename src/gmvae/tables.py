@@ -120,9 +120,9 @@ def panel(
             wide = spread_width(rows[rows.metric == metric])
             cells += entry(by_key.get((model, metric)), metric, wide, selection and position == 0)
         body.append(" & ".join(cells) + r" \\")
-    columns = "@{}l@{\\extracolsep{\\fill}}" + "r" * (len(head) - 1) + "@{}"
-    top, bottom = [rf"\begin{{tabular*}}{{\textwidth}}{{{columns}}}", r"\toprule"], [r"\bottomrule", r"\end{tabular*}"]
-    return "\n".join([*top, " & ".join(head) + r" \\", r"\midrule", *body, *bottom])
+    columns = "r" * (len(head) - 1)
+    lines = [rf"\fittedtabular{{{columns}}}{{\toprule", " & ".join(head) + r" \\", r"\midrule", *body, r"\bottomrule}"]
+    return "\n".join(lines)
 
 
 def entry(row, metric: str, wide: int, selection: bool) -> list[str]:

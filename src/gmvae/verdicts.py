@@ -7,9 +7,10 @@ r"""The language of claims, and the verdict of the results on one.
                ~              the test does not tell the two models apart
 
 `>`, `<` and `~` between two models are tested by the exact paired sign-flip test, one-sided in the claim's direction or
-two-sided; the p-values of all tests of the text are corrected by Holm. Below six seeds, or where a side does not vary
-with the seed, the sign of the mean difference decides, and the claim counts as not tested. A comparison without means
-(minima, maxima, ranks, numbers) is counted: there is nothing to test.
+two-sided; the p-values are corrected by Holm, those of all `>` and `<` of the text together, and those of all `~`.
+Below six seeds, or where a side does not vary with the seed, the sign of the mean difference decides, and the claim
+counts as not tested. A comparison without means (minima, maxima, ranks,
+numbers) is counted: there is nothing to test.
 """
 
 import operator
@@ -96,17 +97,19 @@ def compared(left: pd.Series | float, right: pd.Series | float, relation: str) -
 
 
 def corrected(verdicts: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
-    """The verdicts, by claim, after Holm's correction over all tests of the text."""
-    family = [verdict.p for each in verdicts.values() for verdict in each if verdict.p is not None]
-    adjusted = iter(evidence.holm(family).tolist())
+    """The verdicts, by claim, after Holm's correction: over all differences claimed, and over all claims of none."""
+    adjusted = {}
+    for kind in ("directed", "alike"):
+        family = [verdict.p for each in verdicts.values() for verdict in each if verdict.kind == kind]
+        adjusted[kind] = iter(evidence.holm(family).tolist())
     return {claim: [settled(verdict, adjusted) for verdict in each] for claim, each in verdicts.items()}
 
 
-def settled(verdict: Verdict, adjusted: Iterator[float]) -> Verdict:
-    """The verdict by the next adjusted p, if it was tested."""
+def settled(verdict: Verdict, adjusted: dict[str, Iterator[float]]) -> Verdict:
+    """The verdict by the next adjusted p of its kind, if it was tested."""
     if verdict.p is None:
         return verdict
-    p = next(adjusted)
+    p = next(adjusted[verdict.kind])
     holds = p > evidence.LEVEL if verdict.kind == "alike" else verdict.holds and p <= evidence.LEVEL
     return replace(verdict, p=p, holds=holds)
 
