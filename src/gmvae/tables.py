@@ -161,7 +161,8 @@ def centred(text: str) -> str:
 def heading(metric: str, names: dict) -> str:
     """A metric's column heading: short, divergences in mathematics."""
     if metric.startswith("kl_"):
-        return rf"$\mathrm{{KL}}_{{{metric.removeprefix('kl_')}}}$"
+        of = metric.removeprefix("kl_")
+        return rf"$\mathrm{{KL}}_{{{of}}}$" if len(of) == 1 else rf"$\mathrm{{KL}}_{{\mathrm{{{of}}}}}$"
     return typeset.text(SHORT.get(metric) or names.get(metric, metric))
 
 
