@@ -53,7 +53,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body[: len(body) // 2] if how in ("cut", "stall") else body)
         if how == "stall":
             self.wfile.flush()
-            threading.Event().wait(1)
+            threading.Event().wait(4)
         self.close_connection = True
 
     def log_message(self, *_):
@@ -62,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    monkeypatch.setattr(download, "TIMEOUT", 2)  # a busy machine may need a second, a stalled answer takes four
     monkeypatch.setattr(pooch.core.time, "sleep", lambda _: None)  # pooch waits between attempts
     monkeypatch.delenv("GMVAE_MIRROR", raising=False)
     with Server() as server:
@@ -135,7 +135,8 @@ def test_a_connection_that_is_cut_every_time(server, tmp_path):
     assert "bytes after 5 attempts (the connection was cut)" in message
 
 
-def test_a_server_that_stalls_every_time(server, tmp_path):
+def test_a_server_that_stalls_every_time(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
     server.faults = ["stall"] * 9
     assert "after 5 attempts (no byte for 0.2 s)" in refused(server, tmp_path)
 
