@@ -37,7 +37,7 @@ GPU = config["device"] == "cuda" or config["device"] == "auto" and shutil.which(
 
 
 wildcard_constraints:
-    source="|".join(config["downloads"]) or "none",
+    source="|".join(plan.downloads(config)) or "none",
     dataset="|".join(config["datasets"]),
     task="|".join(config["tasks"]),
     model="|".join(config["models"]),

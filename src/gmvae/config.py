@@ -76,6 +76,34 @@ def sources_of(config: dict, dataset: str) -> list[str]:
     return [entry["source"]] + ([joined["source"]] if joined else [])
 
 
+def downloads(config: dict) -> dict[str, dict[str, dict]]:
+    """Every raw file by source and name: those of `downloads`, and a data set's own `download`, as {dataset}.h5ad."""
+    found = {source: dict(files) for source, files in config["downloads"].items()}
+    for dataset, entry in config["datasets"].items():
+        if "download" in entry:
+            found.setdefault(entry["source"], {})[f"{dataset}.h5ad"] = entry["download"]
+    return found
+
+
+def raw_files(config: dict, dataset: str) -> list[str]:
+    """What a data set is read from: its own download or local file, else all files of its sources."""
+    entry = config["datasets"][dataset]
+    own = entry.get("settings", {}).get("path")
+    if own or "download" in entry:
+        return [own or f"results/raw/{entry['source']}/{dataset}.h5ad"]
+    return [
+        f"results/raw/{of}/{file}" for of in sources_of(config, dataset) for file in config["downloads"].get(of, {})
+    ]
+
+
+def prepared(config: dict, dataset: str) -> dict:
+    """The options of step `prepare` for a data set."""
+    entry = dict(config["datasets"][dataset])
+    if entry.pop("download", None):
+        entry["settings"] = entry.get("settings", {}) | {"file": f"{dataset}.h5ad"}
+    return entry
+
+
 def training(config: dict, task: str, model: str) -> dict:
     """The training settings of a run: the defaults, then the model's, then the task's, then the study's."""
     settings = dict(config["training"])
@@ -126,6 +154,8 @@ def check(config: dict) -> None:
 
 def check_rows(name: str, entry: dict) -> None:
     """What an entry of `datasets` derives, and how its cells are chosen: the joined source and the thresholds exist."""
+    if "download" in entry and entry["source"] != "h5ad":
+        raise refused(["datasets", name, "download"], f"one of source {entry['source']}", "that of source h5ad")
     for threshold in entry.get("cells", {}):
         known(["datasets", name, "cells"], threshold, keywords("gmvae.cells", "preprocessed"))
     joined = entry.get("rows", {}).get("join")

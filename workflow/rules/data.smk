@@ -1,17 +1,6 @@
 # Raw files -> data sets -> which labels a task's models may see.
 
 
-def raw_files(wildcards):
-    """Every file that the data set is read from: downloads of its sources, and a user's own file."""
-    downloads = [
-        f"results/raw/{source}/{file}"
-        for source in plan.sources_of(config, wildcards.dataset)
-        for file in config["downloads"].get(source, {})
-    ]
-    own = config["datasets"][wildcards.dataset].get("settings", {}).get("path")
-    return downloads + ([own] if own else [])
-
-
 def data_of(task):
     return f"results/data/{config['tasks'][task]['dataset']}.h5ad"
 
@@ -24,9 +13,9 @@ rule fetch:
     log:
         "results/logs/fetch/{source}/{file}.log",
     params:
-        url=lambda wc: config["downloads"][wc.source][wc.file]["url"],
-        sha256=lambda wc: config["downloads"][wc.source][wc.file].get("sha256", ""),
-        sha256_decompressed=lambda wc: config["downloads"][wc.source][wc.file].get("sha256_decompressed", ""),
+        url=lambda wc: plan.downloads(config)[wc.source][wc.file]["url"],
+        sha256=lambda wc: plan.downloads(config)[wc.source][wc.file].get("sha256", ""),
+        sha256_decompressed=lambda wc: plan.downloads(config)[wc.source][wc.file].get("sha256_decompressed", ""),
     shell:
         "{PYTHON:q} -m gmvae.fetch --source {wildcards.source} --file {wildcards.file:q} --output {output:q} "
         "--url {params.url:q} --sha256={params.sha256:q} --sha256-decompressed={params.sha256_decompressed:q} "
@@ -37,7 +26,7 @@ rule fetch:
 
 rule prepare:
     input:
-        raw=raw_files,
+        raw=lambda wc: plan.raw_files(config, wc.dataset),
         code=lambda wc: sources(
             "gmvae.prepare", *[f"gmvae.datasets.{source}" for source in plan.sources_of(config, wc.dataset)]
         ),
@@ -48,7 +37,7 @@ rule prepare:
     params:
         entry=lambda wc: [
             part
-            for key, value in config["datasets"][wc.dataset].items()
+            for key, value in plan.prepared(config, wc.dataset).items()
             for part in (f"--{key.replace('_', '-')}", json.dumps(value) if isinstance(value, dict) else str(value))
         ],
         raw=lambda wc, input: (

@@ -54,13 +54,15 @@ def location(raw: Path | None, path: str, file: str) -> Path:
     """The file to read: the local path, or the downloaded file in `raw`."""
     if bool(path) == bool(file):
         raise Refused(
-            "settings of source h5ad: give either path (a local file) or file (one listed under downloads), "
+            "settings of source h5ad: give either path (a local file) or file (a download's), "
             f"found {'both' if path else 'neither'}"
         )
     if path:
         return Path(path)
     if raw is None:
-        raise Refused(f"settings of source h5ad: file is '{file}' but nothing was downloaded; list it under downloads")
+        raise Refused(
+            f"settings of source h5ad: file is '{file}' but nothing was downloaded: give the entry a download"
+        )
     return raw / file
 
 
