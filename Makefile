@@ -6,7 +6,7 @@
 
 STAMP := .venv/.stamp
 SNAKEMAKE := .venv/bin/snakemake --cores all
-PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --maxprocesses 8
+PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 8
 LATEX := latexmk biber texlive-latex-recommended texlive-latex-extra texlive-science texlive-pictures \
 	texlive-bibtex-extra texlive-fonts-recommended lmodern
 # true where LaTeX is complete: its programs, and one file of each package above

@@ -1,7 +1,22 @@
-"""Which tests share a process when `pytest -n` spreads them over the cores."""
+"""How the tests share the machine: one compute thread each, and which share a process when `pytest -n` spreads them."""
+
+import gc
+import os
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+
+# Before any of them is imported: UMAP's compiler sets the threads of all OpenMP code in the process, PyTorch's too, and
+# threads that outnumber the cores wait for each other at full speed.
+for library in "OMP", "OPENBLAS", "MKL", "NUMBA":
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
+
+def pytest_collection_finish():
+    """Leave what the imports made out of every later garbage collection: millions of objects that stay anyway."""
+    gc.collect()
+    gc.freeze()
 
 
 class Spread(LoadScopeScheduling):
