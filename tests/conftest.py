@@ -6,7 +6,6 @@ import os
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-
 # Before any of them is imported: UMAP's compiler sets the threads of all OpenMP code in the process, PyTorch's too, and
 # threads that outnumber the cores wait for each other at full speed.
 for library in "OMP", "OPENBLAS", "MKL", "NUMBA":
