@@ -83,7 +83,8 @@ def fit_epoch(
     for done, batch in batches(rows, training, draws, model.n_noise):
         for group in optimizer.param_groups:
             group["lr"] = training.learning_rate_at((epoch + done) / training.epochs)
-        found = model.terms(batch)
+        with rounded_products(rows.x.device, training.precision):
+            found = model.terms(batch)
         losses = loss(found, kl_weight, label_weight, batch.weight)  # S
         optimizer.zero_grad()
         losses.sum().backward()
@@ -96,6 +97,12 @@ def fit_epoch(
                 totals[name] = totals.get(name, 0) + (batch.weight * value).sum(-1) / n
             totals["loss"] = totals.get("loss", 0) + share * losses
     return totals
+
+
+def rounded_products(device: torch.device, precision: str) -> torch.autocast:
+    """Where the precision is bfloat16, the networks' products and activations are; their parameters, their outputs and
+    all terms stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def batches(

@@ -86,6 +86,10 @@ class MLP(nn.Sequential):
                 layers.append(Dropout(masks, dropout))
         super().__init__(*layers, Linear(generators, *sizes[-2:]))
 
+    def forward(self, x: Tensor) -> Tensor:
+        """[S, ..., n_in] -> [S, ..., n_out], in the parameters' precision even where the products are rounded."""
+        return super().forward(x).to(self[-1].weight.dtype)
+
 
 class Normal(nn.Module):
     """A network to the mean and log-variance of a diagonal normal; with `n_components`, one normal per component. The

@@ -18,7 +18,7 @@ from gmvae.provenance import provenance as described
 from gmvae.schedule import Training
 from gmvae.weights import built, save
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}  # of the parameters
 
 
 def train(
