@@ -14,8 +14,10 @@ from gmvae.files import write_csv, write_text
 from gmvae.numbers import metrics_of
 
 AGREEMENT = ["accuracy", "purity", "nmi", "ari"]  # with the true classes: larger is better, comparable between models
-SPACE = ["silhouette", "occupancy", "effective_components", "disagreement"]
+SPACE = ["silhouette", "occupancy"]  # of every space, and of every partition
+SOFT = ["effective_components", "disagreement"]  # of models with terms, before them
 LAST = ["elbo", "bound"]  # the order of terms: reconstruction, every kl_*, then these
+PLAIN = ["occupancy"]  # without a spread
 SHORT = {  # column headings narrower than the display names
     "disagreement": "Disagreem.",
     "effective_components": "Effective",
@@ -81,18 +83,23 @@ def best_model(table: pd.DataFrame, task: str, models: list[str], metric: str) -
 
 
 def latex(rows: pd.DataFrame, models: list[str], n_components: dict, names: dict) -> str:
-    """Macros with the panels, for two floats: agreement with the classes; latent space and terms of the objective."""
+    """Macros with two panels: agreement with the classes and the space; the terms of the models that have some.
+
+    Without classes there is no first panel, and the second has the use of the components of every model.
+    """
     found = set(rows.metric)
-    agreement = [metric for metric in AGREEMENT if metric in found]
-    space = [metric for metric in SPACE if metric in found]
-    terms = ["reconstruction", *sorted(metric for metric in found if metric.startswith("kl_")), *LAST]
-    terms = [metric for metric in terms if metric in found]
-    first = [panel(rows, models, agreement, n_components, names, selection=True)] if agreement else []
-    second = [panel(rows, models, metrics, {}, names) for metrics in (space, terms) if metrics]
+    labelled = bool(found & set(AGREEMENT))
+    kinds = sorted(metric for metric in found if metric.startswith("kl_"))
+    terms = [metric for metric in ("reconstruction", *kinds, *LAST) if metric in found]
+    with_terms = set(rows[rows.metric.isin(terms)].model)
+    of_terms = [model for model in models if model in with_terms or not labelled]
+    first = [metric for metric in (*AGREEMENT, *SPACE) if metric in found and labelled]
+    use = SOFT if labelled else [*PLAIN, *SOFT]
+    second = [metric for metric in use if metric in set(rows[rows.model.isin(of_terms)].metric)] + terms
     lines = ["% Written by gmvae.tables: a change here is lost."]
-    for macro, panels in (("agreementpanels", first), ("spacepanels", second)):
-        joined = "\n\\par\\bigskip\n".join(panels)
-        lines.append(f"\\def\\{macro}{{%\n{joined}\n}}" if panels else rf"\let\{macro}\empty")
+    for macro, metrics, shown in (("agreementpanel", first, models), ("termspanel", second, of_terms)):
+        made = panel(rows, shown, metrics, n_components, names, selection=macro == "agreementpanel") if metrics else ""
+        lines.append(f"\\def\\{macro}{{%\n{made}\n}}" if made else rf"\let\{macro}\empty")
     return "\n".join(lines) + "\n"
 
 
@@ -138,7 +145,7 @@ def entry(row, metric: str, wide: int, selection: bool) -> list[str]:
     mean = typeset.number(row.mean, places)
     if row.best:
         mean = rf"\textbf{{{mean}}}"
-    if not np.isnan(row.sd):
+    if not np.isnan(row.sd) and metric not in PLAIN:
         spread = typeset.fixed(row.sd, places)
         padding = rf"\phantom{{{'0' * (wide - len(spread))}}}" if wide > len(spread) else ""
         mean += rf"\,{{\tiny$\pm$\,{padding}{spread}}}"

@@ -13,7 +13,7 @@ from gmvae import command, style
 from gmvae.errors import Refused
 
 MEASURES = ("accuracy", "purity", "nmi", "ari", "silhouette")
-LINE = 0.235  # inches: height of a model's line
+LINE = 0.165  # inches: height of a model's line
 SPREAD = 0.5  # share of that height over which the seeds' dots are spread
 SPLIT = "test"
 
@@ -67,7 +67,7 @@ def panel(axes: Axes, runs: list[pd.DataFrame], chosen: list[int | None]) -> Non
         if run.empty:
             continue
         heights = line + SPREAD * (np.arange(len(run)) / max(1, len(run) - 1) - 0.5) * (len(run) > 1)
-        axes.plot(run["value"], heights, "o", color=style.colour(0), alpha=0.6, markersize=2.6, markeredgewidth=0)
+        axes.plot(run["value"], heights, "o", color=style.colour(0), alpha=0.6, markersize=2.2, markeredgewidth=0)
         axes.plot(run["value"].mean(), line, "|", color="black", markersize=LINE * 72 * 0.7, markeredgewidth=1.2)
         mine = (run["seed"] == seed).to_numpy()
         axes.plot(run["value"][mine], heights[mine], **ring())

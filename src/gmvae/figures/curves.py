@@ -12,6 +12,8 @@ from gmvae import command, style
 from gmvae.errors import Refused
 
 NOT_DRAWN = ("seed", "epoch", "phase", "learning_rate", "step")
+COLUMNS = 4
+LINE = 1.2  # inches: height of a line of panels
 LAST = ("label", "loss", "occupancy")
 WHOLE = ("label", "occupancy")
 SETTLED = 0.5  # share of the epochs after which a term counts as settled
@@ -44,7 +46,7 @@ def history(path: Path) -> pd.DataFrame:
 def page(runs: dict[str, pd.DataFrame], names: dict) -> Figure:
     """The figure: a panel per term, models told apart by colour and line."""
     terms = drawn(runs)
-    n_columns = min(3, len(terms))
+    n_columns = min(COLUMNS, len(terms))
     n_lines = -(-len(terms) // n_columns)
     key = {
         style.text(style.shown(names, model)): Line2D([], [], color=style.colour(i), linestyle=style.line(i))
@@ -53,7 +55,7 @@ def page(runs: dict[str, pd.DataFrame], names: dict) -> Figure:
     if any(changes(run) for run in runs.values()):
         key["change of phase"] = Line2D([], [], color=style.GREY, linestyle=":", linewidth=0.8)
     n_keys = max(1, min(len(key), int(style.WIDTH / (style.letter(8) * max(map(len, key)) + 0.45))))
-    figure = style.canvas(1.5 * n_lines + 0.18 * -(-len(key) // n_keys) + 0.4)
+    figure = style.canvas(LINE * n_lines + 0.18 * -(-len(key) // n_keys) + 0.4)
     grid = figure.subplots(n_lines, n_columns, squeeze=False).ravel()
     for axes, term in zip(grid, terms, strict=False):
         panel(axes, runs, term)

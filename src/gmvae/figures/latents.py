@@ -14,13 +14,9 @@ from gmvae.data import load
 from gmvae.errors import Refused
 from gmvae.scatter import Panel, filled, packed, scatter
 
-COLUMNS = {
-    3: 8,
-    4: 8,
-    6: 7,
-    8: 6,
-    10: 5,
-}  # panels beside each other, as few as make a page: size of the letters in points
+# Panels beside each other, as few as leave half a page for another figure: size of the letters in points.
+COLUMNS = {3: 8, 4: 8, 6: 7, 8: 6, 10: 5}
+HEIGHT = 4.8  # inches
 POINTS = 40_000  # in the whole figure: a PDF that opens at once
 CONTROLS = ("truth", "random")
 
@@ -98,7 +94,7 @@ def page(blocks: list[list[Panel]], classes: list[str]) -> Figure:
     for n, size in COLUMNS.items():
         lines = packed(blocks, n)
         height = len(lines) * (style.WIDTH / n + size / 22) + 0.18 * (-(-len(key) // n_keys) + 1)
-        if height <= style.HEIGHT:
+        if height <= HEIGHT:
             break
     figure = style.canvas(height)
     grid = figure.subplots(len(lines), n, squeeze=False)
