@@ -2,10 +2,11 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report test test-all lint latex clean help
+.PHONY: all thesis report compare reference readme test test-all lint latex clean help
 
 STAMP := .venv/.stamp
 SNAKEMAKE := .venv/bin/snakemake --cores all
+STUDY := embedded
 PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 8
 LATEX := latexmk biber texlive-latex-recommended texlive-latex-extra texlive-science texlive-pictures \
 	texlive-bibtex-extra texlive-fonts-recommended lmodern
@@ -22,6 +23,17 @@ thesis: $(STAMP) latex  ## only results/thesis.pdf, computing what it lacks
 
 report: all  ## results/report.html: every figure and table in one file, for a browser
 	.venv/bin/snakemake --report results/report.html
+
+compare: $(STAMP)  ## your results/metrics.csv beside the reference of the same study
+	@.venv/bin/python -m gmvae.compare --results results --reference results/reference
+
+reference: $(STAMP)  ## keep the finished study as the reference: make reference STUDY=full
+	.venv/bin/python -m gmvae.reference --study $(STUDY) --results results --output results/reference/$(STUDY) \
+		--config config.yaml --records .snakemake/metadata
+	$(MAKE) readme
+
+readme: $(STAMP)  ## README's tables of results, from results/reference
+	.venv/bin/python -m gmvae.overview --readme README.md --reference results/reference
 
 test: $(STAMP) latex  ## the tests but the slow ones
 	$(PYTEST) -m "not slow"

@@ -196,6 +196,22 @@ def test_continuous_integration_calls_make_and_stops_at_the_first_failure(projec
     assert subprocess.run([project.root / ".ci/run"], **run).returncode == 2
 
 
+def test_the_reference_is_kept_of_the_study_that_is_named_and_the_readme_follows(project):
+    assert project.make("reference", "STUDY=full").returncode == 0
+    kept, written = project.called("python")
+    assert kept.startswith("python -m gmvae.reference --study full --results results --output results/reference/full")
+    assert written.startswith("python -m gmvae.overview --readme README.md")
+
+
+def test_compare_calls_its_command_and_nothing_else(project):
+    assert project.make("compare").returncode == 0
+    (call,) = project.called("python")
+    assert call.startswith("python -m gmvae.compare") and not project.called("snakemake")
+
+
 def test_help_lists_every_command(project):
     listed = {line.split()[0] for line in project.make("help").stdout.splitlines()}
-    assert listed == {"all", "thesis", "report", "test", "test-all", "lint", "clean", "help"}
+    assert listed == {
+        *("all", "thesis", "report", "compare", "reference", "readme"),
+        *("test", "test-all", "lint", "clean", "help"),
+    }
