@@ -75,8 +75,8 @@ def test_a_model_without_metrics_is_refused(tmp_path):
     assert not (tmp_path / "t.tex").exists()
 
 
-def provenance(folder, model: str, settings: dict, **changed):
-    path = folder / "runs" / "t" / model / "provenance.json"
+def provenance(folder, model: str, settings: dict, task: str = "t", **changed):
+    path = folder / "runs" / task / model / "provenance.json"
     path.parent.mkdir(parents=True)
     made = {
         "settings": settings,
@@ -97,10 +97,18 @@ def test_the_list_of_runs_says_what_made_them_but_not_when(tmp_path):
     list_runs(paths, {"a": "Model A", "t": "Task"}, tmp_path / "runs.tex")
     text = (tmp_path / "runs.tex").read_text()
     assert r"\section{Task}\label{runs:t}" in text and "epochs~50, clip~1" in text
-    assert r"Model A & \texttt{vae} & K~3, n latent~4 \\" in text
+    assert r"Model A, b & \texttt{vae} & K~3, n latent~4 \\" in text
     assert r"c & \texttt{vae} & K~3, n latent~4, epochs~70 \\" in text
     assert r"k & baseline & n init~10 \\" in text and "abababababab" in text
     assert "98.7" not in text and "den" not in text and "2026" not in text
+
+
+def test_tasks_whose_runs_were_made_alike_share_a_section(tmp_path):
+    paths = [provenance(tmp_path, "a", {"n_init": n}, task) for task, n in (("one", 4), ("two", 5), ("three", 4))]
+    list_runs(paths, {"one": "Task one"}, tmp_path / "runs.tex")
+    text = (tmp_path / "runs.tex").read_text()
+    assert r"\section{Task one, three}\label{runs:one}\label{runs:three}" in text
+    assert r"\section{two}\label{runs:two}" in text and text.count("n init~4") == 1
 
 
 def test_a_run_without_its_record_is_refused(tmp_path):

@@ -15,7 +15,7 @@ NEEDED = ("settings", "seeds", "versions", "commit", "dirty", "device")
 
 
 def list_runs(provenance: list[Path], names: dict, output: Path) -> None:
-    """Write the list of runs as LaTeX, a section for each task.
+    """Write the list of runs as LaTeX, a section for each task, or for several whose runs were made alike.
 
     provenance: results/runs/{task}/{model}/provenance.json of every run, in the order of tasks and models; names:
     display names; output: results/tables/runs.tex.
@@ -25,9 +25,12 @@ def list_runs(provenance: list[Path], names: dict, output: Path) -> None:
         raise Refused("--provenance names no file: the appendix lists at least one run; run the study first")
     shared = common([made["settings"].get("training", {}) for _, _, made in runs if "module" in made["settings"]])
     lines = ["% Written by gmvae.runs: a change here is lost.", *together([made for _, _, made in runs], shared)]
+    alike = {}
     for task in dict.fromkeys(task for task, _, _ in runs):
-        of_task = [(model, made) for other, model, made in runs if other == task]
-        lines += section(task, of_task, shared, names)
+        of_task = rows([(model, made) for other, model, made in runs if other == task], shared, names)
+        alike.setdefault(tuple(of_task), []).append(task)
+    for of_tasks, tasks in alike.items():
+        lines += section(tasks, of_tasks, names)
     write_text("\n".join(lines) + "\n", output)
 
 
@@ -74,10 +77,17 @@ def code(run: dict) -> str:
     return rf"commit \texttt{{{run['commit'][:12]}}}{' with changes of its own' if run['dirty'] else ''}"
 
 
-def section(task: str, runs: list[tuple[str, dict]], shared: dict, names: dict) -> list[str]:
-    """The section of a task: a table with a row per run."""
-    title = typeset.text(names.get(task, task))
-    lines = [r"\needspace{8\baselineskip}", rf"\section{{{title}}}\label{{runs:{task}}}", r"\begin{runlist}"]
+def section(tasks: list[str], of_tasks: tuple[str, ...], names: dict) -> list[str]:
+    """The section of a task, or of several whose runs were made alike: a table of the rows."""
+    title = ", ".join(typeset.text(names.get(task, task)) for task in tasks)
+    labels = "".join(rf"\label{{runs:{task}}}" for task in tasks)
+    lines = [r"\needspace{6\baselineskip}", rf"\section{{{title}}}{labels}", r"\begin{runlist}"]
+    return [*lines, *of_tasks, r"\end{runlist}"]
+
+
+def rows(runs: list[tuple[str, dict]], shared: dict, names: dict) -> list[str]:
+    """The rows of a task: one for all runs made by the same thing with the same settings."""
+    made_alike = {}
     for model, made in runs:
         asked = made["settings"]
         if "module" in asked:
@@ -86,8 +96,8 @@ def section(task: str, runs: list[tuple[str, dict]], shared: dict, names: dict) 
             own = {"K": asked["n_components"]} | own | training
         else:
             kind, own = "baseline", asked
-        lines.append(rf"{typeset.text(names.get(model, model))} & {kind} & {settings(own) or '--'} \\")
-    return [*lines, r"\end{runlist}"]
+        made_alike.setdefault((kind, settings(own) or "--"), []).append(typeset.text(names.get(model, model)))
+    return [rf"{', '.join(models)} & {kind} & {own} \\" for (kind, own), models in made_alike.items()]
 
 
 def settings(entries: dict) -> str:
