@@ -1,4 +1,4 @@
-"""How time and memory of preparing cells grow with their number: `python benchmarks/scale.py [--cells 10000 1000000]`.
+"""How time and memory of preparing cells grow with their number: `python -m benchmarks.scale --output scale.csv`.
 
 Counts are drawn from a negative binomial with the gene means and dispersions of a real set (PBMC 3k from the mirror,
 else those of pbmc68k_reduced), scaled until 5 % of 30,000 genes are seen in a cell. They are written sparse, in chunks,
@@ -19,15 +19,13 @@ import h5py
 import numpy as np
 import pandas as pd
 from anndata.io import sparse_dataset, write_elem
-from scipy import sparse
-from scipy.optimize import brentq
 
+from benchmarks.simulated import CHUNK, chunk, gene_parameters
 from gmvae import command
-from gmvae.datasets import pbmc3k, pbmc68k
 from gmvae.errors import Refused
 from gmvae.files import write_csv
 
-N_GENES, DENSITY, CHUNK = 30_000, 0.05, 10_000
+N_GENES, DENSITY = 30_000, 0.05
 BATCH = 20_000  # cells: the most that doublets are looked for in
 BYTES_PER_CELL = 30_000  # of disk, with room: 1,500 counts of 8 bytes twice, and the result
 
@@ -46,7 +44,7 @@ def scale(output: Path, cells: list[int] | None = None, doublets: bool = False, 
         raise Refused(
             f"{folder}: {free:.1f} GB are free, {max(sizes)} cells need {needed:.1f} GB; give another --folder"
         )
-    means, dispersion = gene_parameters()
+    means, dispersion = gene_parameters(N_GENES, DENSITY)
     rows = []
     for n in sizes:
         with tempfile.TemporaryDirectory(dir=folder, prefix="scale.") as temporary:
@@ -54,24 +52,6 @@ def scale(output: Path, cells: list[int] | None = None, doublets: bool = False, 
             rows.append({"cells": n, "genes": N_GENES, "doublets": doublets} | measured(Path(temporary), doublets))
             print(rows[-1], flush=True)
     write_csv(pd.DataFrame(rows), output)
-
-
-def gene_parameters(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Means and dispersions [N_GENES] of a real set's genes, drawn with replacement, the means scaled to DENSITY."""
-    raw = Path(os.environ.get("GMVAE_MIRROR") or "../shared/data", "pbmc3k")
-    counts = (pbmc3k.read(raw) if raw.is_dir() else pbmc68k.read()).layers["counts"].astype(np.float64)
-    mean = np.asarray(counts.mean(axis=0)).ravel()
-    excess = np.asarray(counts.power(2).mean(axis=0)).ravel() - mean**2 - mean
-    dispersion = np.where(excess > 0, mean**2 / np.where(excess > 0, excess, 1), 10.0)  # 10: nearly a Poisson
-    drawn = np.random.default_rng(seed).choice(np.flatnonzero(mean), N_GENES)
-    mean, dispersion = mean[drawn], np.clip(dispersion[drawn], 0.05, 10)
-    factor = brentq(lambda f: (1 - absent(f * mean, dispersion)).mean() - DENSITY, 1e-3, 1e3)
-    return factor * mean, dispersion
-
-
-def absent(mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
-    """The probability of a count of 0 under the negative binomial: (1 + mean / dispersion) ** -dispersion."""
-    return (1 + mean / dispersion) ** -dispersion
 
 
 def simulate(path: Path, n: int, mean: np.ndarray, dispersion: np.ndarray) -> None:
@@ -94,39 +74,6 @@ def simulate(path: Path, n: int, mean: np.ndarray, dispersion: np.ndarray) -> No
                 sparse_dataset(file["X"]).append(rows)
             else:
                 write_elem(file, "X", rows)
-
-
-def chunk(generator: np.random.Generator, n: int, mean: np.ndarray, dispersion: np.ndarray) -> sparse.csr_matrix:
-    """Counts [n, N_GENES] of the negative binomials, with no dense matrix: where a gene is seen, then how often.
-
-    Where: the cells of a gene that is seen in less than a tenth are drawn with replacement; the few that meet add up.
-    """
-    seen = 1 - absent(mean, dispersion)
-    often = np.flatnonzero(seen > 0.1)
-    masks = [np.flatnonzero(generator.random(n) < seen[gene]) for gene in often]
-    rarely = np.setdiff1d(np.arange(N_GENES), often)
-    times = generator.binomial(n, seen[rarely])
-    genes = np.concatenate([np.repeat(often, [len(mask) for mask in masks]), np.repeat(rarely, times)])
-    cells = np.concatenate([*masks, generator.integers(n, size=times.sum())])
-    values = positive_counts(generator, mean[genes], dispersion[genes])
-    return sparse.csr_matrix(sparse.coo_matrix((values, (cells, genes)), shape=(n, N_GENES)))
-
-
-def positive_counts(generator: np.random.Generator, mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
-    """Draws [n] of negative binomials given that they are not 0, by inverting their distribution functions."""
-    share = mean / (mean + dispersion)
-    mass = absent(mean, dispersion)
-    reached = mass.copy()
-    target = mass + generator.random(len(mean)) * (1 - mass)
-    counts = np.zeros(len(mean), dtype=np.float32)
-    open_ones = np.arange(len(mean))
-    while len(open_ones):
-        k = counts[open_ones]
-        mass[open_ones] *= (k + dispersion[open_ones]) / (k + 1) * share[open_ones]
-        reached[open_ones] += mass[open_ones]
-        counts[open_ones] += 1
-        open_ones = open_ones[(reached[open_ones] < target[open_ones]) & (mass[open_ones] > 1e-12)]
-    return counts
 
 
 def measured(folder: Path, doublets: bool) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gmvae.sources import ROOT
 
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache")
 TINY = ["--configfile", "tests/tiny/config.yaml"]
 
 

@@ -1,29 +1,23 @@
 """The benchmark of size: its cells are what it says, and time and memory stay within their limits."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import scale, simulated
 from gmvae.errors import Refused
-from gmvae.sources import ROOT
-
-spec = importlib.util.spec_from_file_location("scale", ROOT / "benchmarks/scale.py")
-scale = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(scale)
 
 
 def test_gene_parameters_give_the_density_asked_for():
-    mean, dispersion = scale.gene_parameters()
+    mean, dispersion = simulated.gene_parameters(30_000, 0.05)
     assert mean.shape == dispersion.shape == (30_000,)
-    assert abs((1 - scale.absent(mean, dispersion)).mean() - 0.05) < 1e-6
+    assert abs((1 - simulated.absent(mean, dispersion)).mean() - 0.05) < 1e-6
 
 
 def test_simulated_counts_have_the_moments_of_their_distribution():
     known = [(0.02, 0.5), (0.3, 1.0), (4.0, 2.0)]
-    mean, dispersion = np.repeat(known, scale.N_GENES // 3, axis=0).T
-    counts = scale.chunk(np.random.default_rng(0), 400, mean, dispersion)
+    mean, dispersion = np.repeat(known, 30_000 // 3, axis=0).T
+    counts = simulated.chunk(np.random.default_rng(0), 400, mean, dispersion)
     for group, (m, theta) in zip(np.split(counts.toarray().astype(float), 3, axis=1), known, strict=True):
         assert abs(group.mean() / m - 1) < 0.01
         assert abs((group == 0).mean() - (1 + m / theta) ** -theta) < 0.001
