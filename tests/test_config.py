@@ -246,7 +246,11 @@ REFUSALS = {
         0.0,
         "datasets.toy.test_share: found 0.0; allowed: a share between 0 and 1, ...",
     ),
-    "no such labels": ("tasks.toy.labels", 1.5, "tasks.toy.labels: found 1.5; allowed: none, all, a share ..."),
+    "no such labels": (
+        "tasks.toy.labels",
+        1.5,
+        "tasks.toy.labels: found 1.5; allowed: none, all, louvain, a share ...",
+    ),
     "a model that is nothing": (
         "models.vae.module",
         REMOVE,
@@ -294,6 +298,7 @@ def test_a_config_that_is_no_mapping_is_refused():
         ("tasks.toy.labels", 0.05),
         ("tasks.toy.labels", 100),
         ("tasks.toy.labels", "all"),
+        ("tasks.toy.labels", "louvain"),
         ("studies.embedded.seeds", [7]),
         ("training.label_weight", 3),
         ("training.clip", 0.5),

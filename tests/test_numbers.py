@@ -104,6 +104,7 @@ def test_a_task_without_results_is_refused(folder):
     [
         ("none", "no label is seen"),
         ("all", "all labels are seen"),
+        ("louvain", "Louvain clusters are seen as labels"),
         (100, r"\num{100} labels are seen"),
         ("batch:pbmc3k", r"the labels of the batch \code{pbmc3k} are seen"),
     ],

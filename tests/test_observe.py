@@ -3,11 +3,15 @@
 import subprocess
 import sys
 
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
 
+from gmvae.baseline import baseline
 from gmvae.data import load
 from gmvae.errors import Refused
+from gmvae.latent import read as load_run
 from gmvae.observe import observe
 from gmvae.prepare import prepare
 
@@ -65,7 +69,7 @@ def test_the_draw_depends_on_the_seed_only(digits, tmp_path):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ("some", "labels is 'some'; allowed: none, all, a share in"),
+        ("some", "labels is 'some'; allowed: none, all, louvain, a share in"),
         ("2000", r"labels: 2000 asks for 2000 labelled rows; allowed: 10 \(one for each class\) to 1438"),
         ("0.001", "labels: 0.001 asks for 1 labelled rows; allowed: 10"),
         ("-3", "labels is -3; allowed: none, all"),
@@ -87,3 +91,59 @@ def test_a_refusal_on_the_command_line_is_one_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and "no such file" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_louvain_clusters_stand_in_the_place_of_labels(digits, tmp_path):
+    """As many as asked for, those of the baseline of the same seed, and the same whatever the labels say."""
+    observe(digits, tmp_path / "observed.csv", "louvain", n_components=9, n_dimensions=12)
+    observed = pd.read_csv(tmp_path / "observed.csv", dtype=str).set_index("row")["label"]
+    assert sorted(observed.unique()) == [f"louvain {k}" for k in range(9)]
+    adata = load(digits)
+    train = adata.obs["split"] == "train"
+    assert list(observed.index) == list(adata.obs_names[train])
+    arguments = "louvain", "pca", None, {"n_dimensions": 12}, 9, [0], "t", "m"
+    baseline(digits, tmp_path / "latent.h5ad", tmp_path / "provenance.json", *arguments)
+    teacher = load_run(tmp_path / "latent.h5ad").obs["cluster_0"][train]
+    assert (observed == [f"louvain {k}" for k in teacher]).all()
+    adata.obs["label"] = pd.Categorical(np.roll(adata.obs["label"].astype(str), 700))
+    adata.write_h5ad(tmp_path / "moved.h5ad")
+    observe(tmp_path / "moved.h5ad", tmp_path / "moved.csv", "louvain", n_components=9, n_dimensions=12)
+    assert (tmp_path / "moved.csv").read_bytes() == (tmp_path / "observed.csv").read_bytes()
+
+
+def islands(n_parts: int) -> anndata.AnnData:
+    """Points in parts so far from each other that no resolution joins them."""
+    part = np.arange(40 * n_parts) % n_parts
+    x = np.random.default_rng(0).normal(size=(len(part), 3)) + 1e3 * part[:, None]
+    obs = pd.DataFrame(index=[f"r{i}" for i in range(len(part))])
+    obs["split"] = pd.Categorical(np.where(np.arange(len(part)) // n_parts % 5, "train", "test"))
+    uns = {"likelihood": "normal", "shape": np.array([], dtype=np.int64), "name": "islands"}
+    return anndata.AnnData(X=x.astype(np.float32), obs=obs, uns=uns)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "louvain: n_components is None; allowed: 1 to 160"),
+        ({"n_components": 161}, "louvain: n_components is 161; allowed: 1 to 160"),
+        ({"n_components": 4, "n_dimensions": 4}, "louvain: n_dimensions is 4; allowed: 1 to 3"),
+        ({"n_components": 3, "n_dimensions": 2}, "louvain: the graph falls into 5 parts; allowed: n_components from 5"),
+    ],
+)
+def test_a_guide_that_cannot_be_is_refused(tmp_path, options, message):
+    islands(5).write_h5ad(tmp_path / "islands.h5ad")
+    with pytest.raises(Refused, match=message):
+        observe(tmp_path / "islands.h5ad", tmp_path / "observed.csv", "louvain", **options)
+    assert not (tmp_path / "observed.csv").exists()
+
+
+def test_a_guide_needs_no_labels_and_none_of_its_own_names(tmp_path, capsys):
+    adata = islands(2)
+    adata.write_h5ad(tmp_path / "islands.h5ad")
+    observe(tmp_path / "islands.h5ad", tmp_path / "observed.csv", "louvain", n_components=2, n_dimensions=2)
+    observed = pd.read_csv(tmp_path / "observed.csv", dtype=str)["label"]
+    assert (observed.iloc[::2] == observed[0]).all() and (observed.iloc[1::2] == observed[1]).all()
+    adata.obs["label"] = pd.Categorical(["louvain 1"] * adata.n_obs)
+    adata.write_h5ad(tmp_path / "islands.h5ad")
+    with pytest.raises(Refused, match="has classes of its own with names as 'louvain 0'"):
+        observe(tmp_path / "islands.h5ad", tmp_path / "other.csv", "louvain", n_components=2, n_dimensions=2)

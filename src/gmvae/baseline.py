@@ -12,7 +12,7 @@ import numpy as np
 from gmvae import command, files
 from gmvae import data as dataset
 from gmvae.errors import Refused
-from gmvae.labels import seen_labels, true_labels
+from gmvae.labels import lesson, true_labels
 from gmvae.provenance import provenance as made_with
 from gmvae.spaces import SETTINGS, fill_space, terms
 
@@ -47,9 +47,9 @@ def baseline(
         check(data, adata, name, n_components)
         method = importlib.import_module(f"gmvae.baselines.{name}")
         if "observed" in inspect.signature(method.assign).parameters:
-            run.uns["labels_observed"] = True
-            seen = seen_labels(run, observed)
-            cluster(run, method, points, len(run.obs["label"].cat.categories), seen, own)
+            told = lesson(run.obs, observed)
+            run.uns["labels_observed"] = told.true
+            cluster(run, method, points, told.n_categories, told.codes, own)
         else:
             run.uns["labels_observed"] = name == "truth"
             cluster(run, method, points, n_components, true_labels(run), own)

@@ -104,6 +104,16 @@ def prepared(config: dict, dataset: str) -> dict:
     return entry
 
 
+def observed(config: dict, task: str) -> dict:
+    """The options of step `observe` for a task: a guide by clusters needs their number, and what they are found in."""
+    entry = config["tasks"][task]
+    found = {"labels": entry["labels"]}
+    if entry["labels"] == "louvain":
+        found["n_components"] = entry["n_components"]
+        found |= {key: value for key, value in entry.get("settings", {}).items() if key == "n_dimensions"}
+    return found
+
+
 def training(config: dict, task: str, model: str) -> dict:
     """The training settings of a run: the defaults, then the model's, then the task's, then the study's."""
     settings = dict(config["training"])

@@ -14,6 +14,7 @@ from gmvae.batches import Rows, batch_of, encoded, rows_of
 from gmvae.command import run
 from gmvae.device import device_of
 from gmvae.files import write_h5ad
+from gmvae.labels import told_labels
 from gmvae.latent import showcase_rows
 from gmvae.likelihoods import library
 from gmvae.objective import objective
@@ -56,7 +57,7 @@ def embed(
         "model": model,
         "seeds": np.array(seeds),
         "n_components": k,
-        "labels_observed": bool((pd.read_csv(observed, dtype=str, keep_default_na=False)["label"] != "").any()),
+        "labels_observed": told_labels(adata.obs, observed).true,
     }
     fill_latent(latent, trained, rows, seeds)
     if k:

@@ -55,8 +55,9 @@ def fact_lines(by_dataset: dict[str, dict[str, str]], tasks: dict) -> list[str]:
 
 def seen(labels: object) -> str:
     """What of the labels a model may see, in words, as LaTeX."""
-    if labels in ("none", "all"):
-        return {"none": "no label is seen", "all": "all labels are seen"}[labels]
+    words = {"none": "no label is seen", "all": "all labels are seen", "louvain": "Louvain clusters are seen as labels"}
+    if labels in words:
+        return words[labels]
     if isinstance(labels, str):
         kind, _, value = labels.partition(":")
         return rf"the labels of the {typeset.text(kind)} \code{{{typeset.text(value)}}} are seen"

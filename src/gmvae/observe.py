@@ -9,23 +9,35 @@ from gmvae import command
 from gmvae.data import apportioned, drawn, load
 from gmvae.errors import Refused
 from gmvae.files import write_csv
+from gmvae.teacher import taught
 
-ALLOWED = "none, all, a share in (0, 1), a whole number of rows, or batch:<name>"
+ALLOWED = "none, all, louvain, a share in (0, 1), a whole number of rows, or batch:<name>"
 
 
-def observe(data: Path, output: Path, labels: str = "none", seed: int = 0) -> None:
+def observe(
+    data: Path,
+    output: Path,
+    labels: str = "none",
+    seed: int = 0,
+    n_components: int | None = None,
+    n_dimensions: int = 10,
+) -> None:
     """Write one line per training row: its name, and its label, or nothing where the label is hidden.
 
     data: the data set. output: the csv. labels: none; all; a share in (0, 1) or a number of labelled rows, drawn with
-    every class in proportion and each at least once; or batch:<name>, all labels of one batch, from which a model may
-    carry them to the others. seed: of the draw. Raises Refused where it is impossible.
+    every class in proportion and each at least once; batch:<name>, all labels of one batch, from which a model may
+    carry them to the others; or louvain: no true label, but the number of the row's Louvain cluster, in the place of
+    one. seed: of the draw, or of the clustering. n_components, n_dimensions: number of Louvain clusters, and of the
+    principal components that they are found in. Raises Refused where it is impossible.
     """
-    obs = load(data).obs
-    training = obs[obs["split"] == "train"]
+    adata = load(data)
+    training = adata.obs[adata.obs["split"] == "train"]
     label = np.full(len(training), "", dtype=object)
-    if labels != "none":
+    if labels == "louvain":
+        label[:] = taught(adata, n_components, n_dimensions, seed)
+    elif labels != "none":
         if "label" not in training:
-            raise Refused(f"labels is {labels}, but {data} has no labels; allowed: none")
+            raise Refused(f"labels is {labels}, but {data} has no labels; allowed: none, louvain")
         truth = training["label"].cat.remove_unused_categories()
         if labels.startswith("batch:"):
             shown = in_batch(training, labels.removeprefix("batch:"))

@@ -14,6 +14,7 @@ from gmvae.device import device_of
 from gmvae.errors import Refused
 from gmvae.files import write_csv, write_json
 from gmvae.fit import fit
+from gmvae.labels import told_labels
 from gmvae.provenance import provenance as described
 from gmvae.schedule import Training
 from gmvae.weights import built, save
@@ -91,18 +92,15 @@ def training_rows(
 ) -> tuple[Rows, str]:
     """The training split on the device with the labels that may be seen, and the likelihood's name.
 
-    Component k is class k of the data set's classes in sorted order.
+    Component k is class k of the data set's classes in sorted order, or cluster k where clusters were told.
     """
     adata = dataset.load(data)
     adata = adata[adata.obs["split"] == "train"].copy()
-    label = np.full(adata.n_obs, -1)
-    seen = pd.read_csv(observed, dtype=str, keep_default_na=False).set_index("row")["label"]
-    if (seen != "").any():
-        classes = list(adata.obs["label"].cat.categories)
-        if len(classes) > n_components:
-            raise Refused(f"n_components: found {n_components}; allowed: at least {len(classes)}, the observed classes")
-        label = pd.Categorical(seen.reindex(adata.obs_names), categories=classes).codes
-    return rows_of(adata, label, n_seeds, n_components, device), str(adata.uns["likelihood"])
+    told = told_labels(adata.obs, observed)
+    if (told.codes >= 0).any() and told.n_categories > n_components:
+        n = told.n_categories
+        raise Refused(f"n_components: found {n_components}; allowed: at least {n}, the observed classes or clusters")
+    return rows_of(adata, told.codes, n_seeds, n_components, device), str(adata.uns["likelihood"])
 
 
 def refuse_divergence(history: pd.DataFrame, module: str) -> None:

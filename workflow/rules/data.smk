@@ -62,6 +62,10 @@ rule observe:
     log:
         "results/logs/observe/{task}.log",
     params:
-        labels=lambda wc: str(config["tasks"][wc.task]["labels"]),
+        asked=lambda wc: [
+            part
+            for key, value in plan.observed(config, wc.task).items()
+            for part in (f"--{key.replace('_', '-')}", str(value))
+        ],
     shell:
-        "{PYTHON:q} -m gmvae.observe --data {input.data:q} --output {output:q} --labels {params.labels:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.observe --data {input.data:q} --output {output:q} {params.asked:q} > {log:q} 2>&1"
