@@ -230,6 +230,11 @@ REFUSALS = {
         {"clip": "off"},
         'models.vae.training.clip: found "off"; allowed: a number from 0 ...',
     ),
+    "settings of a model that the task has not": (
+        "tasks.toy.training_of",
+        {"pca": {"epochs": 5}},
+        'tasks.toy.training_of: found "pca"; allowed: linear_ae, ae, ...',
+    ),
     "label weight": (
         "training.label_weight",
         "aut",
@@ -326,9 +331,12 @@ def test_later_entries_win_for_training(shipped):
     shipped["training"] |= {"epochs": 1, "clip": 1, "n_samples": 1, "batch_size": 1}
     shipped["models"]["vae"]["training"] = {"epochs": 2, "clip": 2, "n_samples": 2}
     shipped["tasks"]["toy"]["training"] = {"epochs": 3, "clip": 3}
+    shipped["tasks"]["toy"]["training_of"] = {"vae": {"epochs": 5, "weight_decay": 5}, "ae": {"epochs": 6}}
     shipped["studies"]["embedded"]["training"] = {"epochs": 4}
     settings = config.training(shipped, "toy", "vae")
-    assert [settings[key] for key in ("batch_size", "n_samples", "clip", "epochs")] == [1, 2, 3, 4]
+    assert [settings[key] for key in ("batch_size", "n_samples", "clip", "weight_decay", "epochs")] == [1, 2, 3, 5, 4]
+    del shipped["studies"]["embedded"]["training"]
+    assert [config.training(shipped, "toy", model)["epochs"] for model in ("vae", "ae", "gmvae")] == [5, 6, 3]
     assert set(settings) == set(shipped["training"])
     assert shipped["training"]["epochs"] == 1  # the defaults are left as they were
 

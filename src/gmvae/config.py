@@ -40,6 +40,24 @@ def baselines(config: dict, task: str) -> list[str]:
     return [model for model in models(config, task) if "baseline" in config["models"][model]]
 
 
+def held_out(config: dict, task: str) -> dict[str, str] | None:
+    """What a task's response is predicted of: {label, condition} that its data set holds out together, else None."""
+    held = config["datasets"][config["tasks"][task]["dataset"]].get("rows", {}).get("hold_out", {})
+    return dict(held) if set(held) == {"label", "condition"} else None
+
+
+def responding(config: dict, task: str) -> list[str]:
+    """The models of a task that predict a response, in its order: trained ones and expectations."""
+    if held_out(config, task) is None:
+        return []
+    return [model for model in models(config, task) if "baseline" not in config["models"][model]]
+
+
+def evaluated(config: dict, task: str) -> list[str]:
+    """The models of a task that have a latent, which an expectation has not."""
+    return [model for model in models(config, task) if "response" not in config["models"][model]]
+
+
 def n_components(config: dict, task: str, model: str) -> int:
     """K: the model's own where it has one, else the task's."""
     return config["models"][model].get("n_components", config["tasks"][task]["n_components"])
@@ -57,6 +75,8 @@ def accepted(entry: dict) -> dict[str, str]:
     """The settings that an entry of `models` takes, with their types: its constructor's or its `assign`'s keywords."""
     if "module" in entry:
         return keywords(f"gmvae.models.{entry['module']}", "Model.__init__")
+    if "response" in entry:
+        return {}
     of_space = {"n_dimensions": "int"} if entry["space"] in ("pca", "umap") else {}
     if entry["baseline"] == "none":
         return of_space
@@ -115,11 +135,13 @@ def observed(config: dict, task: str) -> dict:
 
 
 def training(config: dict, task: str, model: str) -> dict:
-    """The training settings of a run: the defaults, then the model's, then the task's, then the study's."""
+    """The training settings of a run: the defaults, then the model's, the task's, the task's for it, the study's."""
+    asked = config["tasks"][task]
+    own = asked.get("training_of", {}).get(model, {})
     settings = dict(config["training"])
-    for entry in config["models"][model], config["tasks"][task], study(config):
-        settings |= entry.get("training", {})
-    return settings
+    for entry in config["models"][model].get("training", {}), asked.get("training", {}), own:
+        settings |= entry
+    return settings | study(config).get("training", {})
 
 
 def names(config: dict) -> dict[str, str]:
@@ -131,9 +153,17 @@ def names(config: dict) -> dict[str, str]:
 
 
 def figures(config: dict) -> list[tuple[str, str]]:
-    """The (task, figure) pairs of the thesis that the study has, in the order of tasks."""
+    """The (task, figure) pairs of the thesis that the study has, in the order of tasks.
+
+    `all` are the tasks that ask for classes: one that asks for a response has the figures that name it.
+    """
     wanted = config["thesis"]["figures"]
-    return [(task, figure) for task in tasks(config) for figure, of in wanted.items() if of == "all" or task in of]
+    return [
+        (task, figure)
+        for task in tasks(config)
+        for figure, of in wanted.items()
+        if (held_out(config, task) is None if of == "all" else task in of)
+    ]
 
 
 def check(config: dict) -> None:
@@ -178,6 +208,8 @@ def check_model(config: dict, name: str, entry: dict) -> None:
     """One entry of `models`: its file, its space and its settings exist."""
     if "module" in entry:
         known(["models", name, "module"], entry["module"], files("models"))
+    elif "response" in entry:
+        known(["models", name, "response"], entry["response"], files("responses"))
     else:
         known(["models", name, "baseline"], entry["baseline"], ["none", *files("baselines")])
         others = [key for key, other in config["models"].items() if "module" in other]
@@ -190,6 +222,9 @@ def check_task(config: dict, name: str, entry: dict) -> None:
     known(["tasks", name, "dataset"], entry["dataset"], config["datasets"])
     for model in entry["models"]:
         known(["tasks", name, "models"], model, config["models"])
+        if "response" in config["models"][model] and held_out(config, name) is None:
+            allowed = "it where the data set holds out a label under a condition (rows.hold_out)"
+            raise refused(["tasks", name, "models"], model, allowed)
     for model in baselines(config, name):
         space = config["models"][model]["space"]
         if space not in [*SPACES, *entry["models"]]:
@@ -199,6 +234,8 @@ def check_task(config: dict, name: str, entry: dict) -> None:
     for model in entry["models"]:
         taken |= accepted(config["models"][model])
     check_settings(["tasks", name], entry, taken)
+    for model in entry.get("training_of", {}):
+        known(["tasks", name, "training_of"], model, [of for of in entry["models"] if "module" in config["models"][of]])
 
 
 def check_phases(config: dict, task: str, model: str) -> None:
