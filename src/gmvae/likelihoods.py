@@ -11,9 +11,9 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
-from torch.special import gammaln
+from torch.nn.functional import binary_cross_entropy_with_logits
 
+from gmvae.counts import LogProbability, library, nonzero
 from gmvae.divergences import log_normal
 from gmvae.errors import Refused
 
@@ -28,37 +28,15 @@ def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
     return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
 
-def negative_binomial_constants(x: Tensor, log_r: Tensor) -> Tensor:
-    """sum_i log Gamma(x_i + r_i) - log Gamma(r_i) - log x_i!, [S, ..., D] and [S, 1, D] -> [S, ...].
-
-    It is 0 where x = 0: most entries of a count matrix cost no special function.
-    """
-    where = x.nonzero(as_tuple=True)
-    count, r = x[where], log_r.expand_as(x)[where].exp()
-    values = gammaln(count + r) - gammaln(r) - gammaln(count + 1)
-    rows = torch.zeros(x.shape, dtype=values.dtype, device=x.device).index_put(where, values)
-    return rows.sum(-1)
+def log_negative_binomial(x: Tensor, h: Tensor, log_r: Tensor) -> Tensor:
+    """log NB(x; m, r), m = library(x) · softmax(h); x [S, B, D] dense or sparse, h [S, k, B, D], log_r [S, 1, D]
+    -> [S, k, B]."""
+    return LogProbability.apply(h, log_r, None, nonzero(x, h.shape[1]), library(x).unsqueeze(1))
 
 
-def negative_binomial_powers(x: Tensor, log_mean: Tensor, log_r: Tensor) -> Tensor:
-    """r log(r / (r + m)) + x log(m / (r + m)), per entry: the part of the log-density that depends on the mean."""
-    log_sum = torch.logaddexp(log_r, log_mean)
-    return log_r.exp() * (log_r - log_sum) + x * (log_mean - log_sum)
-
-
-def log_negative_binomial(x: Tensor, log_mean: Tensor, log_r: Tensor) -> Tensor:
-    """log NB(x; m, r), x [S, B, D], log_mean [S, k, B, D], log_r [S, 1, D] -> [S, k, B]."""
-    powers = negative_binomial_powers(x.unsqueeze(1), log_mean, log_r.unsqueeze(1)).sum(-1)
-    return powers + negative_binomial_constants(x, log_r).unsqueeze(1)
-
-
-def log_zero_inflated(x: Tensor, log_mean: Tensor, log_r: Tensor, logits: Tensor) -> Tensor:
+def log_zero_inflated(x: Tensor, h: Tensor, log_r: Tensor, logits: Tensor) -> Tensor:
     """log of pi [x = 0] + (1 - pi) NB(x; m, r), shapes as above, logits of pi [S, k, B, D] -> [S, k, B]."""
-    x = x.unsqueeze(1)
-    powers = negative_binomial_powers(x, log_mean, log_r.unsqueeze(1)) + logsigmoid(-logits)
-    zero = torch.logaddexp(logsigmoid(logits), powers)
-    constants = negative_binomial_constants(x.squeeze(1), log_r).unsqueeze(1)
-    return torch.where(x == 0, zero, powers).sum(-1) + constants
+    return LogProbability.apply(h, log_r, logits, nonzero(x, h.shape[1]), library(x).unsqueeze(1))
 
 
 class Likelihood(nn.Module):
@@ -91,10 +69,10 @@ class Likelihood(nn.Module):
             if self.variance == "optimal" and self.training and weight is not None:
                 log_variance = self.optimal_log_variance(x, h, weight)
             return log_normal(x.unsqueeze(1), h, log_variance.expand_as(h))
-        log_mean = self.log_mean(h, library(x).unsqueeze(1))
         if self.name == "negative_binomial":
-            return log_negative_binomial(x, log_mean, self.log_r)
-        return log_zero_inflated(x, log_mean, self.log_r, h[..., self.n_features :])
+            return log_negative_binomial(x, h, self.log_r)
+        h, logits = h.split(self.n_features, -1)
+        return log_zero_inflated(x, h, self.log_r, logits)
 
     def optimal_log_variance(self, x: Tensor, h: Tensor, weight: Tensor) -> Tensor:
         """The log of each seed's weighted mean squared error over rows and features, [S, 1, 1, 1] (Rybkin 2021)."""
@@ -116,8 +94,3 @@ class Likelihood(nn.Module):
         if self.name == "zero_inflated_negative_binomial":
             mean = mean * (-h[..., self.n_features :]).sigmoid()
         return mean
-
-
-def library(x: Tensor) -> Tensor:
-    """The sum of a row's counts over the modelled genes, at least 1, [..., D] -> [..., 1]."""
-    return x.sum(-1, keepdim=True).clamp(min=1)

@@ -10,6 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gmvae.products import affine
+
 
 class Linear(nn.Module):
     """S affine maps x -> x W + b, uniform initialisation of variance 2 / (n_in + n_out) (Glorot & Bengio 2010)."""
@@ -24,7 +26,7 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[S, ..., n_in] -> [S, ..., n_out]."""
-        flat = torch.baddbmm(self.bias, x.flatten(1, -2), self.weight)
+        flat = affine(x.flatten(1, -2), self.weight, self.bias)
         return flat.unflatten(1, x.shape[1:-1])
 
 
