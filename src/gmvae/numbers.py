@@ -24,8 +24,9 @@ def numbers(metrics: Path, data: list[Path], tasks: dict, names: dict, thesis: d
     """Write the macros behind \\result, \\fact, \\named, \\meta, \\iftask and the order of the sections.
 
     metrics: results/metrics.csv; data: the data sets (h5ad); tasks: the study's in its order, each with dataset, labels
-    and n_components; names: display names by key (models, data sets, metrics, tasks); thesis: author, place, date and
-    other texts of the title page; output: results/numbers.tex.
+    and n_components, and held_out {label, condition} where a response is asked for; names: display names by key
+    (models, data sets, metrics, tasks); thesis: author, place, date and other texts of the title page; output:
+    results/numbers.tex.
     """
     table = metrics_of(metrics)
     absent = sorted(set(tasks) - set(table.task))
@@ -48,7 +49,8 @@ def fact_lines(by_dataset: dict[str, dict[str, str]], tasks: dict) -> list[str]:
     of_tasks = {}
     for task, entry in tasks.items():
         asked = {"dataset": entry["dataset"], "labels": seen(entry["labels"]), "components": str(entry["n_components"])}
-        of_tasks[task] = by_dataset.get(entry["dataset"], {}) | asked
+        held = {key: typeset.text(value) for key, value in (entry.get("held_out") or {}).items()}
+        of_tasks[task] = by_dataset.get(entry["dataset"], {}) | asked | {f"held_{key}": held[key] for key in held}
     every = by_dataset | of_tasks
     return [rf"\setfact{{{key}.{fact}}}{{{value}}}" for key, found in every.items() for fact, value in found.items()]
 

@@ -12,7 +12,7 @@ SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{
 
 def decimals(metric: str) -> int:
     """How many decimals a metric is printed with: three for shares and indices, two for divergences, else one."""
-    return 3 if metric in SHARES else 2 if metric.startswith("kl_") else 1
+    return 3 if metric in SHARES or metric.startswith("response_") else 2 if metric.startswith("kl_") else 1
 
 
 def fixed(value: float, places: int) -> str:

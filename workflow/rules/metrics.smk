@@ -19,7 +19,12 @@ rule collect:
         metrics=[
             f"results/runs/{task}/{model}/metrics.csv"
             for task in plan.tasks(config)
-            for model in plan.models(config, task)
+            for model in plan.evaluated(config, task)
+        ]
+        + [
+            f"results/runs/{task}/{model}/response.csv"
+            for task in plan.tasks(config)
+            for model in plan.responding(config, task)
         ],
         code=sources("gmvae.collect"),
     output:

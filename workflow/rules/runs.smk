@@ -16,6 +16,11 @@ def space(wildcards):
     return [] if name in plan.SPACES else f"results/runs/{wildcards.task}/{name}/latent.h5ad"
 
 
+def held(wildcards):
+    """The options of the steps that predict a response: which type was held out under which condition."""
+    return [part for key, value in (plan.held_out(config, wildcards.task) or {}).items() for part in (f"--{key}", value)]
+
+
 def seen(wildcards):
     """The labels that a baseline sees: only a classifier asks for them."""
     name = config["models"][wildcards.model]["baseline"]
@@ -111,3 +116,50 @@ rule baseline:
         "--output {output.latent:q} --provenance {output.provenance:q} --name {params.name} --space {params.space} "
         "--settings {params.settings:q} --n-components {params.n_components} --seeds {params.seeds} "
         "--task {wildcards.task} --model {wildcards.model} > {log:q} 2>&1"
+
+
+rule respond:
+    input:
+        data=lambda wc: data_of(wc.task),
+        weights="results/runs/{task}/{model}/weights.safetensors",
+        code=lambda wc: sources("gmvae.respond", f"gmvae.models.{module(wc)}"),
+    output:
+        response="results/runs/{task}/{model}/response.csv",
+        profiles="results/runs/{task}/{model}/profiles.csv",
+    log:
+        "results/logs/respond/{task}/{model}.log",
+    wildcard_constraints:
+        model=alternatives("module"),
+    threads: config["threads"]
+    resources:
+        gpu=int(GPU),
+    params:
+        held=held,
+        device=config["device"],
+        threads=config["threads"],
+    shell:
+        "{PYTHON:q} -m gmvae.respond --data {input.data:q} --weights {input.weights:q} --output {output.response:q} "
+        "--profiles {output.profiles:q} --task {wildcards.task} --model {wildcards.model} {params.held:q} "
+        "--device {params.device} --threads {params.threads} > {log:q} 2>&1"
+
+
+rule expect:
+    input:
+        data=lambda wc: data_of(wc.task),
+        code=lambda wc: sources("gmvae.expect", f"gmvae.responses.{config['models'][wc.model]['response']}"),
+    output:
+        response="results/runs/{task}/{model}/response.csv",
+        profiles="results/runs/{task}/{model}/profiles.csv",
+        provenance="results/runs/{task}/{model}/provenance.json",
+    log:
+        "results/logs/expect/{task}/{model}.log",
+    wildcard_constraints:
+        model=alternatives("response"),
+    params:
+        name=lambda wc: config["models"][wc.model]["response"],
+        held=held,
+        seeds=plan.seeds(config),
+    shell:
+        "{PYTHON:q} -m gmvae.expect --data {input.data:q} --output {output.response:q} "
+        "--profiles {output.profiles:q} --provenance {output.provenance:q} --name {params.name} --seeds {params.seeds} "
+        "--task {wildcards.task} --model {wildcards.model} {params.held:q} > {log:q} 2>&1"

@@ -4,6 +4,7 @@ TEXTS = sorted(
     str(path.relative_to(ROOT)) for path in Path(ROOT, "thesis").rglob("*") if path.suffix in (".tex", ".bib")
 )
 FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.figures(config)]
+HELD = {task: plan.held_out(config, task) for task in plan.tasks(config) if plan.held_out(config, task)}
 
 
 def names_of(task):
@@ -24,6 +25,8 @@ def kit(task):
         "projection": [f"results/tasks/{task}/projection.csv"],
         "metrics": ["results/metrics.csv"],
         "compared": models,
+        "responding": plan.responding(config, task),
+        "profiles": [f"results/runs/{task}/{model}/profiles.csv" for model in plan.responding(config, task)],
     }
 
 
@@ -84,6 +87,35 @@ rule tabulate:
         "--output {output.tex:q} > {log:q} 2>&1"
 
 
+rule tabulate_responses:
+    input:
+        metrics="results/metrics.csv",
+        code=sources("gmvae.response_tables"),
+    output:
+        tex="results/tables/responses.tex",
+        csv=report(
+            "results/tables/responses.csv",
+            caption="../report/responses.rst",
+            category="Tables",
+            labels={"task": "responses"},
+        ),
+    log:
+        "results/logs/tabulate_responses.log",
+    params:
+        held=json.dumps(HELD),
+        # In the order of the rows: keys are not sorted.
+        names=json.dumps(
+            {
+                model: config["models"][model]["name"]
+                for task in HELD
+                for model in plan.responding(config, task)
+            }
+        ),
+    shell:
+        "{PYTHON:q} -m gmvae.response_tables --metrics {input.metrics:q} --held {params.held:q} "
+        "--names {params.names:q} --output {output.tex:q} > {log:q} 2>&1"
+
+
 rule list_runs:
     input:
         provenance=[
@@ -117,6 +149,7 @@ rule numbers:
         tasks=json.dumps(
             {
                 task: {key: config["tasks"][task][key] for key in ("dataset", "labels", "n_components")}
+                | ({"held_out": plan.held_out(config, task)} if plan.held_out(config, task) else {})
                 for task in plan.tasks(config)
             }
         ),
@@ -153,6 +186,7 @@ rule results:
     input:
         [f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "svg")],
         [f"results/tables/{task}.tex" for task in plan.tasks(config)],
+        ["results/tables/responses.tex"] if HELD else [],
         "results/tables/runs.tex",
         "results/numbers.tex",
         "results/claims.tex",
