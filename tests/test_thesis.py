@@ -66,6 +66,22 @@ def test_an_equation_that_is_code_names_a_function_and_a_test_that_exist(row):
     assert re.search(rf"^def {name}\(", source(ROOT / file), re.MULTILINE), f"no test {test}"
 
 
+def test_the_diagram_of_the_pipeline_has_every_rule():
+    texts = [source(path) for path in (ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk")))]
+    rules = {rule for text in texts for rule in re.findall(r"^rule (\w+):", text, re.MULTILINE)}
+    drawn = re.findall(r"\\node\[rule\S*\] \(\w+\) at \S+ \{(.*?)\};", source(BOOK / "diagrams" / "pipeline.tex"))
+    gathering = {"all", "prepared", "results"}  # they make no file of their own
+    assert {re.sub(r"\\\\|\\", "", rule) for rule in drawn} == rules - gathering
+
+
+def test_every_diagram_is_shown_and_every_figure_of_the_chapters_referred_to():
+    texts = "".join(source(path) for path in PROSE)
+    for path in (BOOK / "diagrams").glob("*.tex"):
+        assert rf"\diagram{{{path.stem}}}" in texts, f"{path.name} is not shown"
+    for label in re.findall(r"\\label\{(fig:[a-z-]+)\}", texts):
+        assert re.search(rf"ref\{{[^}}]*{label}[,}}]", texts), f"{label} is not referred to"
+
+
 def test_every_table_and_figure_of_a_task_stands_behind_its_condition():
     """A study without a task must not ask for that task's results."""
     for path in PROSE:

@@ -83,7 +83,7 @@ def sides(written: str, value: float, names: dict) -> str:
     if not match:
         return rf"\num{{{written}}}"
     model, metric = (typeset.text(names.get(match[key], match[key])) for key in ("model", "metric"))
-    metric = metric.lower() if metric.istitle() else metric
+    metric = metric if metric[1:2].isupper() else metric[:1].lower() + metric[1:]
     of = {"min": "smallest ", "max": "largest ", "rank": "rank correlation of objective and ", None: ""}[match["of"]]
     places = 2 if match["of"] == "rank" else typeset.decimals(match["metric"])
     return f"{model}, {of}{metric} {typeset.number(value, places)}"

@@ -17,7 +17,8 @@ AGREEMENT = ["accuracy", "purity", "nmi", "ari"]  # with the true classes: large
 SPACE = ["silhouette", "occupancy"]  # of every space, and of every partition
 SOFT = ["effective_components", "disagreement"]  # of models with terms, before them
 LAST = ["elbo", "bound"]  # the order of terms: reconstruction, every kl_*, then these
-PLAIN = ["occupancy"]  # without a spread
+PLAIN = ["occupancy", "effective_components"]  # without a spread
+APART = ["kl_cluster"]  # of IDEC alone, and no term of an ELBO: only in the csv
 SHORT = {  # column headings narrower than the display names
     "disagreement": "Disagreem.",
     "effective_components": "Effective",
@@ -89,12 +90,12 @@ def latex(rows: pd.DataFrame, models: list[str], n_components: dict, names: dict
     """
     found = set(rows.metric)
     labelled = bool(found & set(AGREEMENT))
-    kinds = sorted(metric for metric in found if metric.startswith("kl_"))
+    kinds = sorted(metric for metric in found if metric.startswith("kl_") and metric not in APART)
     terms = [metric for metric in ("reconstruction", *kinds, *LAST) if metric in found]
     with_terms = set(rows[rows.metric.isin(terms)].model)
     of_terms = [model for model in models if model in with_terms or not labelled]
     first = [metric for metric in (*AGREEMENT, *SPACE) if metric in found and labelled]
-    use = SOFT if labelled else [*PLAIN, *SOFT]
+    use = SOFT if labelled else ["occupancy", *SOFT]
     second = [metric for metric in use if metric in set(rows[rows.model.isin(of_terms)].metric)] + terms
     lines = ["% Written by gmvae.tables: a change here is lost."]
     for macro, metrics, shown in (("agreementpanel", first, models), ("termspanel", second, of_terms)):
@@ -108,13 +109,13 @@ def panel(
 ) -> str:
     """One tabular of the text's width: a row per model that has any of the metrics, a mean and a spread per metric.
 
-    With `selection`, K and, after the first metric, the picked seed's value and the rank correlation.
+    With `selection`, K of the models that have clusters and, after the first metric, the picked seed's value and the rank correlation.
     """
     rows = rows[rows.metric.isin(metrics)]
     by_key = {(row.model, row.metric): row for row in rows.itertuples()}
     heads = [[centred(heading(metric, names))] for metric in metrics]
     if selection:
-        heads[0] += [centred("picked"), centred(r"$\rho$")]
+        heads[0] += [centred("picked"), centred(r"$r_{\mathrm{s}}$")]
     head = ["", *(["$K$"] if selection else []), *(cell for of_metric in heads for cell in of_metric)]
     body = []
     for model in models:
@@ -122,7 +123,8 @@ def panel(
             continue
         cells = [typeset.text(names.get(model, model))]
         if selection:
-            cells.append(str(n_components.get(model) or "--"))
+            divided = any((model, metric) in by_key for metric in AGREEMENT)
+            cells.append(str(n_components.get(model) or "--") if divided else "--")
         for position, metric in enumerate(metrics):
             wide = spread_width(rows[rows.metric == metric])
             cells += entry(by_key.get((model, metric)), metric, wide, selection and position == 0)

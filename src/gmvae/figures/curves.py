@@ -12,7 +12,7 @@ from gmvae import command, style
 from gmvae.errors import Refused
 
 NOT_DRAWN = ("seed", "epoch", "phase", "learning_rate", "step")
-COLUMNS = 4
+COLUMNS = 5
 LINE = 1.2  # inches: height of a line of panels
 LAST = ("label", "loss", "occupancy")
 WHOLE = ("label", "occupancy")
@@ -46,7 +46,7 @@ def history(path: Path) -> pd.DataFrame:
 def page(runs: dict[str, pd.DataFrame], names: dict) -> Figure:
     """The figure: a panel per term, models told apart by colour and line."""
     terms = drawn(runs)
-    n_columns = min(COLUMNS, len(terms))
+    n_columns = min(COLUMNS, -(-len(terms) // 2)) if len(terms) > 3 else len(terms)
     n_lines = -(-len(terms) // n_columns)
     key = {
         style.text(style.shown(names, model)): Line2D([], [], color=style.colour(i), linestyle=style.line(i))
@@ -91,6 +91,7 @@ def panel(axes: Axes, runs: dict[str, pd.DataFrame], term: str) -> None:
     margin = 0.06 * (high - low) or 0.5
     axes.set_ylim(low - margin, high + margin)
     axes.ticklabel_format(axis="y", scilimits=(-3, 4))
+    axes.tick_params(labelsize=7)
 
 
 def limits(bands: list[pd.DataFrame], room: float) -> tuple[float, float]:
