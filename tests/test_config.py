@@ -13,7 +13,7 @@ import yaml
 from gmvae import config
 from gmvae.errors import Refused
 from gmvae.models.gmdvae import Model
-from gmvae.schedule import SCHEDULES, Training
+from gmvae.schedule import DIVERGED, SCHEDULES, Training
 from gmvae.schema import PATH
 from gmvae.sources import keywords
 
@@ -235,6 +235,21 @@ REFUSALS = {
         {"pca": {"epochs": 5}},
         'tasks.toy.training_of: found "pca"; allowed: linear_ae, ae, ...',
     ),
+    "a checkpoint in the past": (
+        "checkpoint_minutes",
+        -1,
+        "checkpoint_minutes: found -1; allowed: a number from 0 ...",
+    ),
+    "half an epoch's patience": (
+        "training.patience",
+        0.5,
+        "training.patience: found 0.5; allowed: a whole number from 0",
+    ),
+    "unknown fate of what diverged": (
+        "training.diverged",
+        "kep",
+        'training.diverged: found "kep"; allowed: fail or keep; did you mean keep?',
+    ),
     "label weight": (
         "training.label_weight",
         "aut",
@@ -307,6 +322,8 @@ def test_a_config_that_is_no_mapping_is_refused():
         ("studies.embedded.seeds", [7]),
         ("training.label_weight", 3),
         ("training.clip", 0.5),
+        ("checkpoint_minutes", 0),
+        ("checkpoint_minutes", 0.5),
         ("thesis.figures.images", ["digits", "toy"]),
         ("studies.embedded.training", {"epochs": 100}),
     ],
@@ -394,6 +411,7 @@ def test_the_schema_and_the_training_loop_know_the_same_settings():
     schema = yaml.safe_load(PATH.read_text(encoding="utf-8"))["$defs"]["training"]["properties"]
     assert set(schema) == {field.name for field in dataclasses.fields(Training)}
     assert tuple(schema["schedule"]["enum"]) == SCHEDULES
+    assert tuple(schema["diverged"]["enum"]) == DIVERGED
 
 
 def test_every_key_has_a_comment_above_it(shipped):

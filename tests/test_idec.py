@@ -10,7 +10,8 @@ from sklearn.datasets import load_digits
 from gmvae import metrics
 from gmvae.batches import Rows
 from gmvae.errors import Refused
-from gmvae.fit import fit, kmeans_labels
+from gmvae.fit import fit
+from gmvae.guide import kmeans_labels
 from gmvae.inference import clusters, embedding
 from gmvae.models.idec import Model
 from gmvae.objective import loss

@@ -8,7 +8,8 @@ import torch
 from models import blobs, small
 
 from gmvae.errors import Refused
-from gmvae.fit import clip_gradients, fit, kmeans_labels
+from gmvae.fit import clip_gradients, fit
+from gmvae.guide import kmeans_labels
 from gmvae.inference import clusters
 from gmvae.objective import elbo, loss
 from gmvae.randomness import generators, key, normal

@@ -118,7 +118,9 @@ def test_editing_metrics_evaluates_and_does_not_train(copy):
     assert files and all(file.endswith("metrics.csv") for file in files)
 
 
-@pytest.mark.parametrize("change", ["mirror=/somewhere", "cache=/elsewhere", "offline=true", "progress=False"])
+@pytest.mark.parametrize(
+    "change", ["mirror=/somewhere", "cache=/elsewhere", "offline=true", "progress=False", "checkpoint_minutes=1"]
+)
 def test_what_cannot_change_a_result_runs_nothing(project, change):
     assert planned(project, TARGET, *TINY, "--config", change) == set()
 

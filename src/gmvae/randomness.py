@@ -16,6 +16,19 @@ def generators(seeds: list[int], purpose: str, device: torch.device | str = "cpu
     return [torch.Generator(device).manual_seed(key(seed, purpose)) for seed in seeds]
 
 
+def states(generators: list[torch.Generator]) -> Tensor:
+    """Where the generators stand, as bytes, [S, n]."""
+    return torch.stack([generator.get_state() for generator in generators])
+
+
+def standing_at(states: Tensor, device: torch.device | str) -> list[torch.Generator]:
+    """Generators that stand where others stood, from their `states`."""
+    found = [torch.Generator(device) for _ in states]
+    for generator, state in zip(found, states, strict=True):
+        generator.set_state(state.clone())  # of a view it would read other memory
+    return found
+
+
 def normal(generators: list[torch.Generator], *shape: int, dtype: torch.dtype | None = None) -> Tensor:
     """Standard normals [S, *shape], each seed's from its own generator, in the default precision unless told."""
     return torch.stack([torch.randn(shape, generator=g, device=g.device, dtype=dtype) for g in generators])

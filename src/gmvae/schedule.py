@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gmvae.errors import Refused
 
 SCHEDULES = ("constant", "cosine", "one_cycle")
+DIVERGED = ("fail", "keep")
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,24 @@ class Training:
     label_weight: float | str = "auto"
     n_samples: int = 1
     precision: str = "float32"
+    patience: int = 0
+    diverged: str = "fail"
 
     def __post_init__(self):
         if self.schedule not in SCHEDULES:
             raise Refused(f"training.schedule: found {self.schedule!r}; allowed: {', '.join(SCHEDULES)}")
+        if self.diverged not in DIVERGED:
+            raise Refused(f"training.diverged: found {self.diverged!r}; allowed: {', '.join(DIVERGED)}")
 
     def phase(self, epoch: int) -> str:
         """autoencode, guide or free, by the epoch counted from 0."""
         if epoch < self.autoencode_epochs:
             return "autoencode"
         return "guide" if epoch < self.autoencode_epochs + self.guide_epochs else "free"
+
+    def settled(self, epoch: int) -> bool:
+        """Whether nothing but the objective drives the epoch: free, and past both warm-ups."""
+        return self.phase(epoch) == "free" and self.kl_weight(epoch) == 1 and epoch >= self.warmup_epochs
 
     def kl_weight(self, epoch: int) -> float:
         """The weight of all kl_* terms: 0 while autoencoding, then up to 1 in `kl_warmup_epochs` equal steps."""

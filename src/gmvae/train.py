@@ -1,22 +1,25 @@
 """Step `train`: all seeds of one model on one task, in one process."""
 
+import contextlib
+import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
 
 from gmvae import data as dataset
 from gmvae.batches import Rows, rows_of
+from gmvae.checkpoints import Keeper, identity
 from gmvae.command import run
 from gmvae.device import device_of
 from gmvae.errors import Refused
 from gmvae.files import write_csv, write_json
-from gmvae.fit import fit
+from gmvae.fit import complete
 from gmvae.labels import told_labels
+from gmvae.progress import Progress
 from gmvae.provenance import provenance as described
 from gmvae.schedule import Training
+from gmvae.state import EXPLODED, State
 from gmvae.weights import built, save
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}  # of the parameters
@@ -35,6 +38,7 @@ def train(
     seeds: list[int],
     device: str = "auto",
     threads: int = 1,
+    checkpoint_minutes: float = 10.0,
     progress: bool = True,
 ) -> None:
     """Train a model with S seeds on the training split, and write its weights, its history and its provenance.
@@ -42,10 +46,14 @@ def train(
     data: the prepared data set (h5ad). observed: csv of row, label: what the model may see of the labels. weights,
     history, provenance: what is written. module: a file of gmvae/models. settings: the constructor's keyword settings.
     training: see config.yaml. n_components: K. seeds: one or more. device: auto, cpu or cuda. threads: compute threads.
-    progress: a live line.
+    checkpoint_minutes: from one save of the unfinished run to the next, 0 for none. progress: a live line.
+
+    A run that was interrupted goes on from checkpoint.safetensors beside the weights, if that is of the same settings,
+    data and code.
 
     Raises:
-        Refused: an unknown setting, no seed, K below 1, a device that is not there, labels of more classes than K.
+        Refused: an unknown setting, no seed, K below 1, a device that is not there, labels of more classes than K, a
+            seed that diverged.
     """
     started = time.monotonic()
     if not seeds:
@@ -65,13 +73,18 @@ def train(
         "n_conditions": rows.n_conditions,
         **settings,
     }
-    model = built(module, arguments).to(chosen)
-    frame = fit(model, rows, plan, seeds, progress)
-    refuse_divergence(frame, module)
-    save(model, module, arguments, weights)
-    write_csv(frame, history)
     asked = {"module": module, "settings": settings, "training": training, "n_components": n_components}
-    write_json(described(asked | {"threads": threads}, seeds, chosen.type, time.monotonic() - started), provenance)
+    asked["threads"] = threads
+    state = State(built(module, arguments).to(chosen), plan, seeds, chosen)
+    keeper = kept(weights, asked | {"seeds": seeds, "device": chosen.type}, [data, observed])
+    keeper.minutes, keeper.started = checkpoint_minutes, started
+    bring_to_its_end(state, rows, plan, keeper, progress)
+    lost = refuse_divergence(state, plan, keeper)
+    save(state.model, module, arguments, weights)
+    write_csv(state.table(), history)
+    made = described(asked, seeds, chosen.type, keeper.spent())
+    write_json(made | ({"diverged": lost} if lost else {}), provenance)
+    keeper.remove()
 
 
 def planned(training: dict) -> Training:
@@ -103,17 +116,47 @@ def training_rows(
     return rows_of(adata, told.codes, n_seeds, n_components, device), str(adata.uns["likelihood"])
 
 
-def refuse_divergence(history: pd.DataFrame, module: str) -> None:
-    """Refuse a history with a term that is not finite, naming the first."""
-    terms = history.drop(columns=["phase"])
-    broken = ~np.isfinite(terms.to_numpy(dtype=float))
-    if broken.any():
-        row, column = np.argwhere(broken)[0]
-        at = history.iloc[row]
-        raise Refused(
-            f"{module}: {terms.columns[column]} is not finite in epoch {at['epoch']} of seed {at['seed']}; try a lower "
-            "`training.learning_rate`, or `training.clip: 1`"
-        )
+def kept(weights: Path, asked: dict, files: list[Path]) -> Keeper:
+    """The keeper of the unfinished run. What becomes of seeds that diverge is no part of what makes the run: `fail`
+    may turn into `keep` without training again."""
+    settings = asked | {"training": {name: value for name, value in asked["training"].items() if name != "diverged"}}
+    path = weights.with_name("checkpoint.safetensors")
+    return Keeper(path, identity(settings, files, asked["module"]))
+
+
+def bring_to_its_end(state: State, rows: Rows, plan: Training, keeper: Keeper, progress: bool) -> None:
+    """Train from where the keeper has the run, and let it keep it and the line show it after each step."""
+    keeper.resume(state)
+    line = Progress(state, plan, len(rows.x), progress)
+
+    def after_step(steps: int) -> None:
+        line.after_step(state, steps)
+        keeper.after_step(state)
+
+    with contextlib.closing(line), keeper.listening():
+        complete(state, rows, plan, after_step)
+
+
+def refuse_divergence(state: State, plan: Training, keeper: Keeper) -> list[dict]:
+    """The seeds that diverged, where the run is to be written with them; else Refused, the run kept as it is."""
+    lost = state.diverged()
+    if not lost:
+        return lost
+    first = lost[0]
+    at = f"{first['term']} of seed {first['seed']} is not finite, or above {EXPLODED:g}, in epoch {first['epoch']}"
+    others = f" (likewise seeds {', '.join(str(one['seed']) for one in lost[1:])})" if len(lost) > 1 else ""
+    if plan.diverged == "keep" and len(lost) < len(state.seeds):
+        print(f"{at}{others}: written as it was an epoch before, as training.diverged is `keep`", file=sys.stderr)
+        return lost
+    keeper.save(state)
+    remedy = "set training.diverged to keep to write them all so, or try"
+    if len(lost) == len(state.seeds):
+        remedy = "no other seed is left; try"
+    clip = f"training.clip below {plan.clip:g}" if plan.clip else "training.clip: 1"
+    raise Refused(
+        f"{at}{others}; {keeper.path} has it as it was an epoch before, and the others trained to their end: {remedy} "
+        f"a training.learning_rate below {plan.learning_rate:g}, or {clip}"
+    )
 
 
 if __name__ == "__main__":

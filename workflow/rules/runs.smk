@@ -55,11 +55,12 @@ rule train:
         device=config["device"],
         threads=config["threads"],
     shell:
-        "{PYTHON:q} -m gmvae.train --data {input.data:q} --observed {input.observed:q} "
+        # exec: a signal to the job reaches Python, which saves the run
+        "exec {PYTHON:q} -m gmvae.train --data {input.data:q} --observed {input.observed:q} "
         "--weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q} "
         "--module {params.module} --settings {params.settings:q} --training {params.training:q} "
         "--n-components {params.n_components} --seeds {params.seeds} "
-        "--device {params.device} --threads {params.threads} "
+        "--device {params.device} --threads {params.threads} --checkpoint-minutes {config[checkpoint_minutes]:q} "
         "$([ {config[progress]} = True ] && echo --progress || echo --no-progress) > {log:q} 2>&1"
 
 
