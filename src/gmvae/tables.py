@@ -109,7 +109,8 @@ def panel(
 ) -> str:
     """One tabular of the text's width: a row per model that has any of the metrics, a mean and a spread per metric.
 
-    With `selection`, K of the models that have clusters and, after the first metric, the picked seed's value and the rank correlation.
+    With `selection`, K of the models that have clusters and, after the first metric, the picked seed's value and the
+    rank correlation.
     """
     rows = rows[rows.metric.isin(metrics)]
     by_key = {(row.model, row.metric): row for row in rows.itertuples()}
