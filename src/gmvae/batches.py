@@ -1,4 +1,4 @@
-"""Rows on the device, and the batches that are drawn from them."""
+"""Rows of a data set, and the batches that are drawn from them."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from gmvae.likelihoods import COUNTS
+from gmvae.matrices import Csr, Matrix, coo, counted, dense, entries_of, kept, taken
 from gmvae.randomness import permutations
 
 
@@ -16,7 +17,7 @@ class Batch(NamedTuple):
     """What a model sees of B rows, for S seeds; `noise` holds k standard normal vectors per row."""
 
     x: Tensor  # S, B, D   what the encoder sees
-    target: Tensor  # S, B, D   what the likelihood scores: the counts where there are, else x
+    target: Tensor  # S, B, D   what the likelihood scores: the counts where there are (dense or sparse), else x
     condition: Tensor  # S, B, C   one-hot, C = 0 without conditions
     label: Tensor  # S, B, K   one-hot, zeros where the label is hidden
     noise: Tensor  # S, k, B, n_noise
@@ -25,14 +26,19 @@ class Batch(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A data set on the device; categories as integer codes, -1 where there is none."""
+    """A data set in its compact form; categories as integer codes on the models' device, -1 where there is none."""
 
-    x: Tensor  # N, D
-    target: Tensor  # N, D
+    x: Matrix  # N, D
+    target: Matrix  # N, D
     condition: Tensor  # N
     label: Tensor  # S, N   what each seed may see
     n_conditions: int
     n_components: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are made for; x and target may be kept elsewhere."""
+        return self.condition.device
 
 
 class Order(NamedTuple):
@@ -42,25 +48,39 @@ class Order(NamedTuple):
     weight: Tensor  # S, steps, B
 
 
-def rows_of(adata: anndata.AnnData, label: np.ndarray, n_seeds: int, n_components: int, device: torch.device) -> Rows:
-    """An AnnData that keeps the data contract, in the default precision on the device; `label` are codes or -1, [N]."""
-    x = on_device(adata.X, device)
-    counted = adata.uns["likelihood"] in COUNTS
-    conditions = adata.obs["condition"].cat.codes if "condition" in adata.obs else np.full(adata.n_obs, -1)
+def rows_of(
+    adata: anndata.AnnData,
+    label: np.ndarray,
+    n_seeds: int,
+    n_components: int,
+    device: torch.device,
+    some: np.ndarray | None = None,
+) -> Rows:
+    """The rows `some` (positions; all by default) of an AnnData that keeps the data contract, as N rows on the device;
+    `label` are their codes or -1, [N]. On the CPU the large arrays are the AnnData's own."""
+    some = np.arange(adata.n_obs) if some is None else some
+    if adata.uns["likelihood"] in COUNTS:
+        x, target = counted(adata.X, adata.layers["counts"], some, device)
+    else:
+        x = target = kept(adata.X, some, device)
+    conditions = (
+        adata.obs["condition"].cat.codes.to_numpy()[some] if "condition" in adata.obs else np.full(len(some), -1)
+    )
     return Rows(
         x,
-        on_device(adata.layers["counts"], device) if counted else x,
-        torch.as_tensor(np.array(conditions), dtype=torch.long, device=device),
+        target,
+        torch.as_tensor(conditions.astype(np.int64), device=device),
         torch.as_tensor(np.array(label), dtype=torch.long, device=device).expand(n_seeds, -1),
         len(adata.obs["condition"].cat.categories) if "condition" in adata.obs else 0,
         n_components,
     )
 
 
-def on_device(matrix, device: torch.device) -> Tensor:
-    """A dense or sparse matrix as a dense tensor of the default precision."""
-    dense = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
-    return torch.as_tensor(dense, dtype=torch.get_default_dtype(), device=device)
+def only(rows: Rows, some: Tensor) -> Rows:
+    """The rows at these positions, few enough to be dense."""
+    x, target = values(rows, some.unsqueeze(0))
+    target = target.to_dense() if target.is_sparse else target
+    return rows._replace(x=x[0], target=target[0], condition=rows.condition[some], label=rows.label[:, some])
 
 
 def encoded(codes: Tensor, n: int) -> Tensor:
@@ -70,15 +90,29 @@ def encoded(codes: Tensor, n: int) -> Tensor:
 
 def batch_of(rows: Rows, index: Tensor, noise: Tensor, weight: Tensor | None = None) -> Batch:
     """The batch of rows `index` [S, B] with its noise [S, k, B, n_noise]."""
+    x, target = values(rows, index)
     return Batch(
-        rows.x[index],
-        rows.target[index],
+        x,
+        target,
         encoded(rows.condition[index], rows.n_conditions),
         encoded(rows.label.gather(1, index), rows.n_components),
         noise,
-        torch.ones(index.shape, dtype=rows.x.dtype, device=rows.x.device) if weight is None else weight,
+        torch.ones(index.shape, dtype=x.dtype, device=x.device) if weight is None else weight,
         index,
     )
+
+
+def values(rows: Rows, index: Tensor) -> tuple[Tensor, Tensor]:
+    """x and target of rows `index` [S, B], on its device, [S, B, D] each; counts are sparse."""
+    at = index.to(rows.x.device)
+    if not isinstance(rows.target, Csr) or rows.target is rows.x:
+        x = taken(rows.x, at).to(index.device)
+        return x, x if rows.target is rows.x else taken(rows.target, at).to(index.device)
+    entries = entries_of(rows.target.places, at)
+    target = coo(entries, rows.target.at(entries)).to(index.device)
+    if isinstance(rows.x, Csr) and rows.x.places is rows.target.places:
+        return dense(entries, rows.x.at(entries)).to(index.device), target
+    return taken(rows.x, at).to(index.device), target
 
 
 def order(label: Tensor, batch_size: int, generators: list[torch.Generator]) -> Order:

@@ -48,9 +48,12 @@ def nonzero(x: Tensor, k: int) -> Nonzero:
 
 
 def library(x: Tensor) -> Tensor:
-    """The sum of a row's counts over the modelled genes, at least 1, [..., D] dense or sparse -> [..., 1]."""
-    total = torch.sparse.sum(x, -1).to_dense().unsqueeze(-1) if x.is_sparse else x.sum(-1, keepdim=True)
-    return total.clamp(min=1)
+    """The sum of a row's counts over the modelled genes, at least 1, [..., D], or sparse [S, B, D] -> [..., 1]."""
+    if not x.is_sparse:
+        return x.sum(-1, keepdim=True).clamp(min=1)
+    seed, row, _ = x.indices()
+    total = x.values().new_zeros(*x.shape[:2], 1)
+    return added(total, seed * x.shape[1] + row, x.values()).clamp_(min=1)
 
 
 def log_choices(counts: Nonzero, r: Tensor) -> Tensor:

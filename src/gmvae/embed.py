@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gmvae import data as dataset
 from gmvae import inference
-from gmvae.batches import Rows, batch_of, encoded, rows_of
+from gmvae.batches import Rows, batch_of, encoded, only, rows_of
 from gmvae.command import run
 from gmvae.device import device_of
 from gmvae.files import write_h5ad
@@ -87,7 +87,7 @@ def fill_latent(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: li
 
 def fill_clusters(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], n_draws: int) -> None:
     """q(y|x) averaged over draws of z, its likeliest component, and whether the posterior mean says another."""
-    averaged = inference.clusters(model, rows, generators(seeds, "cluster", rows.x.device), n_draws)
+    averaged = inference.clusters(model, rows, generators(seeds, "cluster", rows.device), n_draws)
     at_mean = inference.clusters(model, rows, None)
     for s, seed in enumerate(seeds):
         latent.obsm[f"q_y_{seed}"] = numbers(averaged[s])
@@ -100,7 +100,7 @@ def fill_terms(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: lis
 
     A model without a bound on log p(x) has no ELBO: its objective is what it maximises.
     """
-    found = inference.terms(model, rows, generators(seeds, "terms", rows.x.device))
+    found = inference.terms(model, rows, generators(seeds, "terms", rows.device))
     elbo = found.pop("elbo")
     best = elbo if model.has_bound else objective(found, getattr(model, "kl_weight", 1.0))
     if model.has_bound:
@@ -114,17 +114,10 @@ def fill_terms(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: lis
 def bounds_on_test(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], k: int) -> Tensor:
     """The importance-weighted bound on the first 2,000 test rows, NaN elsewhere, [S, N]."""
     test = np.flatnonzero(latent.obs["split"] == "test")[:BOUND_ROWS]
-    some = torch.as_tensor(test, device=rows.x.device)
-    values = torch.full((len(seeds), rows.x.shape[0]), torch.nan, device=rows.x.device)
-    values[:, some] = inference.bounds(model, only(rows, some), generators(seeds, "bound", rows.x.device), k).to(values)
+    some = torch.as_tensor(test, device=rows.device)
+    values = torch.full((len(seeds), rows.label.shape[1]), torch.nan, device=rows.device)
+    values[:, some] = inference.bounds(model, only(rows, some), generators(seeds, "bound", rows.device), k).to(values)
     return values
-
-
-def only(rows: Rows, some: Tensor) -> Rows:
-    """The rows at these positions."""
-    return rows._replace(
-        x=rows.x[some], target=rows.target[some], condition=rows.condition[some], label=rows.label[:, some]
-    )
 
 
 @torch.no_grad()
@@ -133,8 +126,8 @@ def showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndarray, 
 
     Counts are shown at the shown rows' median library, conditions at the first.
     """
-    index = torch.as_tensor(shown, device=rows.x.device).expand(len(seeds), -1)
-    batch = batch_of(rows, index, rows.x.new_zeros(len(seeds), 1, len(shown), model.n_noise))
+    index = torch.as_tensor(shown, device=rows.device).expand(len(seeds), -1)
+    batch = batch_of(rows, index, torch.zeros(len(seeds), 1, len(shown), model.n_noise, device=rows.device))
     size = library(batch.target)
     q_y = model.cluster(batch) if model.has_components else None
     back = decoded(model, model.embed(batch), batch.condition, size, q_y)
@@ -142,7 +135,7 @@ def showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndarray, 
     found |= {f"reconstruction_{seed}": numbers(back[s]) for s, seed in enumerate(seeds)}
     if not model.has_bound:
         return found
-    draws = generators(seeds, "sample", rows.x.device)
+    draws = generators(seeds, "sample", rows.device)
     components = range(rows.n_components) if model.has_components else [None]
     first = rows.condition.new_full((len(seeds), n_samples), 0 if rows.n_conditions else -1)
     condition = encoded(first, rows.n_conditions)

@@ -14,10 +14,10 @@ CHUNK = 512  # rows times draws at once
 
 def chunks(rows: Rows, model: nn.Module, draws: list[torch.Generator] | None, k: int) -> Iterator[Batch]:
     """All rows in order, in batches with k noise vectors a row; zeros, the posterior mean, where `draws` is None."""
-    n, n_seeds = rows.x.shape[0], rows.label.shape[0]
-    for index in torch.arange(n, device=rows.x.device).split(max(1, CHUNK // k)):
+    n_seeds, n = rows.label.shape
+    for index in torch.arange(n, device=rows.device).split(max(1, CHUNK // k)):
         shape = (k, len(index), model.n_noise)
-        noise = rows.x.new_zeros(n_seeds, *shape) if draws is None else normal(draws, *shape, dtype=rows.x.dtype)
+        noise = torch.zeros(n_seeds, *shape, device=rows.device) if draws is None else normal(draws, *shape)
         yield batch_of(rows, index.expand(n_seeds, -1), noise)
 
 
