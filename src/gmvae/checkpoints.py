@@ -29,7 +29,12 @@ PLAIN = (bool, int, float, str, type(None))
 
 
 def identity(settings: dict, files: list[Path], module: str) -> dict[str, str]:
-    """Checksums of what makes a run what it is: its settings, its files of data, its code and the library's version."""
+    """Checksums of what makes a run what it is: its settings, its files of data, its code and the library's version.
+
+    What becomes of seeds that diverge is no part of it: `fail` may turn into `keep` without training again.
+    """
+    training = {name: value for name, value in settings.get("training", {}).items() if name != "diverged"}
+    settings = settings | {"training": training}
     data, code = hashlib.sha256(), hashlib.sha256(torch.__version__.encode())
     for file in files:
         with open(file, "rb") as content:
@@ -43,11 +48,12 @@ def identity(settings: dict, files: list[Path], module: str) -> dict[str, str]:
 class Keeper:
     """Saves a run every so many minutes, and when the process is told to end; gives it back to the next one."""
 
-    def __init__(self, path: Path, identity: dict[str, str], minutes: float = 0.0):
-        """minutes: from one save to the next; 0: only when told to end."""
+    def __init__(self, path: Path, identity: dict[str, str], minutes: float = 0.0, started: float | None = None):
+        """minutes: from one save to the next; 0: only when told to end. started: when, by time.monotonic."""
         self.path, self.identity, self.minutes = path, identity, minutes
         self.seconds = 0.0  # spent by earlier processes
-        self.started = self.saved = time.monotonic()
+        self.saved = time.monotonic()
+        self.started = self.saved if started is None else started
         self.told: int | None = None  # the signal to end
 
     @contextlib.contextmanager

@@ -76,8 +76,8 @@ def train(
     asked = {"module": module, "settings": settings, "training": training, "n_components": n_components}
     asked["threads"] = threads
     state = State(built(module, arguments).to(chosen), plan, seeds, chosen)
-    keeper = kept(weights, asked | {"seeds": seeds, "device": chosen.type}, [data, observed])
-    keeper.minutes, keeper.started = checkpoint_minutes, started
+    what = identity(asked | {"seeds": seeds, "device": chosen.type}, [data, observed], module)
+    keeper = Keeper(weights.with_name("checkpoint.safetensors"), what, checkpoint_minutes, started)
     bring_to_its_end(state, rows, plan, keeper, progress)
     lost = refuse_divergence(state, plan, keeper)
     save(state.model, module, arguments, weights)
@@ -116,18 +116,10 @@ def training_rows(
     return rows_of(adata, told.codes, n_seeds, n_components, device), str(adata.uns["likelihood"])
 
 
-def kept(weights: Path, asked: dict, files: list[Path]) -> Keeper:
-    """The keeper of the unfinished run. What becomes of seeds that diverge is no part of what makes the run: `fail`
-    may turn into `keep` without training again."""
-    settings = asked | {"training": {name: value for name, value in asked["training"].items() if name != "diverged"}}
-    path = weights.with_name("checkpoint.safetensors")
-    return Keeper(path, identity(settings, files, asked["module"]))
-
-
 def bring_to_its_end(state: State, rows: Rows, plan: Training, keeper: Keeper, progress: bool) -> None:
     """Train from where the keeper has the run, and let it keep it and the line show it after each step."""
     keeper.resume(state)
-    line = Progress(state, plan, len(rows.x), progress)
+    line = Progress(state, plan, rows.label.shape[1], progress)
 
     def after_step(steps: int) -> None:
         line.after_step(state, steps)
