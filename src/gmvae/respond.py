@@ -79,7 +79,7 @@ def predicted(
     Of a count model a prediction is a cell: counts drawn from p(x|z,c') and log-normalised with the control cell's
     `total` [N], as real ones are. The logarithm of a mean count would be too large, and the more the sparser the gene.
     """
-    draws = generators(seeds, "respond", rows.x.device)
+    draws = generators(seeds, "respond", rows.device)
     counts = [np.random.default_rng(key(seed, "respond counts")) for seed in seeds]
     found = np.zeros((len(seeds), *rows.x.shape))
     for _ in range(n_draws):
