@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from gmvae.claims import claims
-from gmvae.config import figures, models, n_components, names, seeds, study, tasks
+from gmvae.config import figures, held_out, models, n_components, names, responding, seeds, study, tasks
 from gmvae.numbers import numbers
+from gmvae.published import list_published
+from gmvae.response_tables import MACROS, MEASURES, tabulate_responses
 from gmvae.runs import list_runs
 from gmvae.sources import ROOT
 from gmvae.tables import tabulate
@@ -22,7 +24,8 @@ CONTROLS = ["truth", "random"]
 SHARES = ["accuracy", "purity", "nmi", "ari", "silhouette", "disagreement"]
 TERMS = ["reconstruction", "kl_d", "kl_w", "kl_y", "kl_z", "elbo", "bound", "objective"]
 USE = ["occupancy", "effective_components"]
-RANGES = {"kl": (0, 30), "occupancy": (1, 10), "effective": (1, 10)}
+RESPONSE = [f"response_{of}{measure}" for of in MACROS for measure in MEASURES]
+RANGES = {"response": (0, 1), "kl": (0, 30), "occupancy": (1, 10), "effective": (1, 10)}
 
 
 def metrics_of(config: dict) -> pd.DataFrame:
@@ -31,6 +34,9 @@ def metrics_of(config: dict) -> pd.DataFrame:
     for task in tasks(config):
         for model in models(config, task):
             kept = [*SHARES, *USE, *(TERMS if "module" in config["models"][model] else ["objective"])]
+            if "response" in config["models"][model]:
+                kept = []
+            kept += RESPONSE if model in responding(config, task) else []
             for metric in kept:
                 low, high = RANGES.get(metric.split("_")[0], (-900, 900)) if metric not in SHARES else (0.3, 0.9)
                 base = draws.uniform(low, high)
@@ -95,7 +101,19 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
         kept = [model for model in CONTROLS if model in of_task]
         tabulate(made / "metrics.csv", task, of_task, kept, components, shown, made / "tables" / f"{task}.tex")
     front = {key: config["thesis"][key] for key in ("author", "place", "date")} | {"study": study(config)["title"]}
-    asked = {task: config["tasks"][task] for task in tasks(config)}
+    asked = {task: config["tasks"][task] | {"held_out": held_out(config, task)} for task in tasks(config)}
     numbers(made / "metrics.csv", data, asked, shown, front, made / "numbers.tex")
+    held = {task: entry["held_out"] for task, entry in asked.items() if entry["held_out"]}
+    if held:
+        tabulate_responses(made / "metrics.csv", held, shown, made / "tables" / "responses.tex")
     claims(made / "metrics.csv", sorted((ROOT / "thesis").rglob("*.tex")), shown, mode, made / "claims.tex")
     list_runs(listed, shown, made / "tables" / "runs.tex")
+    with_k = {
+        task: {
+            "labels": config["tasks"][task]["labels"],
+            "n_components": {model: n_components(config, task, model) for model in models(config, task)},
+        }
+        for task in tasks(config)
+    }
+    hand_written = ROOT / "thesis" / "published.csv"
+    list_published(made / "metrics.csv", hand_written, with_k, shown, made / "tables" / "published.tex")

@@ -116,6 +116,34 @@ rule tabulate_responses:
         "--names {params.names:q} --output {output.tex:q} > {log:q} 2>&1"
 
 
+rule list_published:
+    input:
+        metrics="results/metrics.csv",
+        published="thesis/published.csv",
+        code=sources("gmvae.published"),
+    output:
+        tex="results/tables/published.tex",
+        csv="results/tables/published.csv",
+    log:
+        "results/logs/list_published.log",
+    params:
+        tasks=json.dumps(
+            {
+                task: {
+                    "labels": config["tasks"][task]["labels"],
+                    "n_components": {
+                        model: plan.n_components(config, task, model) for model in plan.models(config, task)
+                    },
+                }
+                for task in plan.tasks(config)
+            }
+        ),
+        names=json.dumps(plan.names(config), sort_keys=True),
+    shell:
+        "{PYTHON:q} -m gmvae.published --metrics {input.metrics:q} --published {input.published:q} "
+        "--tasks {params.tasks:q} --names {params.names:q} --output {output.tex:q} > {log:q} 2>&1"
+
+
 rule list_runs:
     input:
         provenance=[
@@ -188,6 +216,7 @@ rule results:
         [f"results/tables/{task}.tex" for task in plan.tasks(config)],
         ["results/tables/responses.tex"] if HELD else [],
         "results/tables/runs.tex",
+        "results/tables/published.tex",
         "results/numbers.tex",
         "results/claims.tex",
 
