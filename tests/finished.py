@@ -38,7 +38,7 @@ CONFIG = {
     "training": {"epochs": 100},
     "names": {"accuracy": "Accuracy", "purity": "Purity", "objective": "Objective"},
 }
-# Outputs, log, rule, start and end of each job: two overlap, one has two outputs, one is of another study.
+# Outputs, log, rule, start and end of each job: two overlap, one has two outputs, the last three are not of the study.
 JOBS = [
     (["results/data/toy.h5ad"], "prepare/toy", "prepare", 100.0, 104.0),
     (
@@ -50,6 +50,7 @@ JOBS = [
     ),
     (["results/runs/toy/gmdvae/weights.safetensors"], "train/toy/gmdvae", "train", 106.0, 120.0),
     (["results/metrics.csv"], "collect", "collect", 200.0, 201.5),
+    (["results/runs/toy/vade/weights.safetensors"], "train/toy/vade", "train", 300.0, 400.0),
     (["results/data/mars.h5ad"], "prepare/mars", "prepare", 500.0, 900.0),
     (["results/raw/orbiter/rocks.gz"], "fetch/orbiter/rocks.gz", "fetch", 900.0, 990.0),
 ]

@@ -80,9 +80,16 @@ def whole(metrics: Path, chosen: dict) -> None:
 
 
 def of_study(jobs: list[walltimes.Job], chosen: dict, config: dict) -> list[walltimes.Job]:
-    """The jobs that made something for the study: those of another's tasks and data sets are left out."""
+    """The jobs that made something for the study: those of other tasks, data sets and models are left out."""
     others = folders(config) - folders(chosen)
-    return [job for job in jobs if not others & {Path(piece).stem for piece in Path(job.output).parts}]
+    runs = {(task, model) for task in plan.tasks(chosen) for model in plan.models(chosen, task)}
+    kept = []
+    for job in jobs:
+        parts = Path(job.output).parts
+        of_run = parts[1:2] == ("runs",)
+        if not others & {Path(part).stem for part in parts} and (not of_run or parts[2:4] in runs):
+            kept.append(job)
+    return kept
 
 
 def folders(config: dict) -> set[str]:
