@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from scipy.stats import multivariate_normal
 from sklearn.decomposition import PCA
 
 from gmvae import graph
 from gmvae.baseline import baseline
-from gmvae.baselines import kmeans, leiden, louvain, mixture
+from gmvae.baselines import kmeans, knn, leiden, logistic, louvain, mixture
 from gmvae.baselines import random as chance
 from gmvae.errors import Refused
 from gmvae.evaluate import evaluate
@@ -250,7 +252,7 @@ def observed(folder, adata, shown):
     return path
 
 
-@pytest.mark.parametrize("name", ["svm", "mlp"])
+@pytest.mark.parametrize("name", ["svm", "mlp", "logistic", "knn"])
 def test_a_classifier_learns_from_the_seen_labels_and_from_nothing_else(tmp_path, name):
     adata = blobs()
     shown = np.arange(adata.n_obs) < 60
@@ -272,11 +274,37 @@ def test_a_classifier_learns_from_the_seen_labels_and_from_nothing_else(tmp_path
 def test_a_class_that_was_never_seen_is_never_said(tmp_path):
     adata = blobs()
     seen = observed(tmp_path, adata, (adata.obs["label"] != "class 1").to_numpy())
-    for name in ("svm", "mlp"):
+    for name in ("svm", "mlp", "logistic", "knn"):
         found = run(tmp_path, name, adata, seen=seen)
         assert found.obsm["q_y_0"].shape[1] == 3
         assert (found.obsm["q_y_0"][:, 1] == 0).all()
         assert np.mean(accuracies(tmp_path)) == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_logistic_regression_is_at_the_optimum_of_its_loss():
+    """Against a general minimiser of cost times the summed log-loss, plus half the squared norm of the weights."""
+    z = np.asarray(blobs(n=90, distance=1.5).X, dtype=np.float64)
+    observed = np.where(np.arange(90) < 60, np.arange(90) % 3, -1)
+    q, objective = logistic.assign(z, None, 3, 0, observed, cost=0.3)
+    x, y = z[:60], observed[:60]
+
+    def loss(weights):
+        w, b = weights[:18].reshape(6, 3), weights[18:]
+        log_p = log_softmax(x @ w + b, axis=1)
+        return -0.3 * log_p[np.arange(60), y].sum() + np.square(w).sum() / 2
+
+    best = minimize(loss, np.zeros(21)).x
+    np.testing.assert_allclose(q, softmax(z @ best[:18].reshape(6, 3) + best[18:], axis=1), atol=2e-3)
+    assert objective is None
+
+
+def test_neighbours_vote_by_their_distance():
+    z = np.random.default_rng(2).normal(size=(40, 3))
+    observed = np.where(np.arange(40) < 25, np.arange(40) % 4, -1)
+    q, _ = knn.assign(z, None, 5, 0, observed, n_neighbours=7)
+    for row, shares in zip(z, q, strict=True):
+        nearest = np.argsort(np.linalg.norm(z[:25] - row, axis=1))[:7]
+        np.testing.assert_allclose(shares, [np.mean(observed[nearest] == k) for k in range(5)])
 
 
 def test_a_classifier_without_labels_is_refused(tmp_path):

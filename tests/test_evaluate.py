@@ -168,3 +168,31 @@ def test_what_cannot_be_collected_is_refused(tmp_path):
         with pytest.raises(Refused, match=told):
             collect(given, tmp_path / "all.csv")
     assert not (tmp_path / "all.csv").exists()
+
+
+def test_finer_and_coarser_classes_are_judged_beside(tmp_path):
+    run = hand_made(CLUSTER)
+    fine = np.array(["a1", "a2", "a1", "b1", "b1", "b2", "a1", "a1", "b1", "b1"])
+    coarse = np.array(["x", "x", "x", "y", "y", "y", None, "x", None, "y"], dtype=object)
+    run.obs["type"], run.obs["coarse"] = pd.Categorical(fine), pd.Categorical(coarse)
+    values = evaluated(run, tmp_path)
+    # Component 1 holds a1 and a2 once each in training: a1 by the order of names. Component 0 holds b1 twice.
+    assert values[0, "test", "purity_fine"] == pytest.approx(3 / 4)
+    assert values[0, "test", "classes_found_fine"] == 2 and (0, "test", "accuracy_fine") not in values
+    # Of the test rows two have a group: one of x in component 0, whose group is y, and one of y in it.
+    assert values[0, "test", "purity_coarse"] == values[0, "test", "accuracy_coarse"] == 1 / 2
+    assert values[0, "test", "ari_fine"] == pytest.approx(adjusted_rand_score(fine[6:], CLUSTER[6:]))
+    assert values[0, "test", "nmi_coarse"] == pytest.approx(normalized_mutual_info_score(["x", "y"], [0, 0]))
+    known = evaluated(hand_made(CLUSTER, labels_observed=True), tmp_path)
+    assert values[0, "test", "purity"] == known[0, "test", "purity"]
+
+
+def test_a_class_is_found_where_it_is_the_majority_of_a_component_and_missed_only_if_it_is_large(tmp_path):
+    truth = np.repeat([0, 1, 2], [100, 31, 30])
+    run = hand_made(np.zeros(161, dtype=int), n_components=4, truth=None, split=["train", "test"] * 80 + ["train"])
+    run.obs["label"] = pd.Categorical.from_codes(truth, ["a", "b", "c"])
+    for components, found, missed in (([0, 0, 0], 1, 1), ([0, 0, 1], 2, 1), ([0, 3, 0], 2, 0), ([2, 1, 0], 3, 0)):
+        run.obs["cluster_0"] = np.array(components)[truth]
+        values = evaluated(run, tmp_path)
+        for split in ("train", "test"):
+            assert (values[0, split, "classes_found"], values[0, split, "classes_missed"]) == (found, missed)

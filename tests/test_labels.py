@@ -1,9 +1,12 @@
 """What models are told: true labels or clusters, who is judged as what, and that no hidden label reaches a run."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from gmvae.baseline import baseline
+from gmvae.config import accepted, files
+from gmvae.data import load
 from gmvae.embed import embed
 from gmvae.errors import Refused
 from gmvae.evaluate import evaluate
@@ -60,7 +63,8 @@ def trained(data, observed, folder, module="gmdvae", n_components=5, training=FE
     folder.mkdir()
     weights = folder / "weights.safetensors"
     made = weights, folder / "history.csv", folder / "provenance.json"
-    train(data, observed, *made, module, SMALL, training, n_components, [0, 1], progress=False)
+    settings = {name: value for name, value in SMALL.items() if name in accepted({"module": module})}
+    train(data, observed, *made, module, settings, training, n_components, [0, 1], progress=False)
     embed(data, observed, weights, folder / "latent.h5ad", "toy", module, n_importance=2)
     return read(folder / "latent.h5ad")
 
@@ -89,12 +93,63 @@ def test_components_of_a_guided_run_are_matched_where_they_are_as_many_as_the_cl
     observed = tmp_path / "observed.csv"
     observe(toy, observed, "louvain", n_components=5, n_dimensions=4)
     table = pd.read_csv(observed, dtype=str)
-    table["label"] = [
-        f"louvain {(int(name[-1]) + 1) % 5}" for name in table["label"]
-    ]  # Louvain's numbers happen to be the classes'
+    # Louvain's numbers happen to be those of the classes: give it others.
+    table["label"] = [f"louvain {(int(name[-1]) + 1) % 5}" for name in table["label"]]
     table.to_csv(observed, index=False)
     run = trained(toy, observed, tmp_path / "run", training=FEW | {"epochs": 30, "guide_epochs": 20})
     assert (run.obs["cluster_0"] == run.obs["label"].cat.codes).mean() < 0.1
     evaluate(tmp_path / "run/latent.h5ad", tmp_path / "metrics.csv", "toy", "gmdvae")
     found = pd.read_csv(tmp_path / "metrics.csv").set_index(["metric", "split", "seed"])["value"]
     assert found["accuracy", "test", 0] > 0.9
+
+
+@pytest.fixture(scope="module")
+def permuted(toy, tmp_path_factory):
+    """The toy set with its labels dealt anew, and what may be seen of them: nothing."""
+    adata = load(toy)
+    order = np.random.default_rng(0).permutation(adata.n_obs)
+    adata.obs["label"] = pd.Categorical(adata.obs["label"].astype(str).to_numpy()[order])
+    folder = tmp_path_factory.mktemp("permuted")
+    adata.write_h5ad(folder / "toy.h5ad")
+    observe(folder / "toy.h5ad", folder / "observed.csv", "none")
+    assert (adata.obs["label"].astype(str) != load(toy).obs["label"].astype(str)).mean() > 0.5
+    return folder
+
+
+def differences(one, other):
+    """What two latents have different, of all that is counted by row."""
+    assert set(one.obsm) == set(other.obsm) and "z_0" in one.obsm
+    pairs = {key: (np.asarray(one.obsm[key]), np.asarray(other.obsm[key])) for key in one.obsm}
+    keys = [key for key, pair in pairs.items() if not np.array_equal(*pair, equal_nan=True)]
+    columns = [key for key in one.obs if key.startswith(("cluster_", "disagree_"))]
+    return keys + [key for key in columns if not (one.obs[key] == other.obs[key]).all()]
+
+
+@pytest.mark.parametrize("module", files("models"))
+def test_no_label_reaches_an_unsupervised_run(toy, permuted, tmp_path, module):
+    """Dealt anew, labels leave weights and history the same to the byte, and the latent, clusters and terms."""
+    training = FEW | {"guide_epochs": int(module != "vade")}
+    before = trained(toy, permuted / "observed.csv", tmp_path / "before", module, training=training)
+    after = trained(permuted / "toy.h5ad", permuted / "observed.csv", tmp_path / "after", module, training=training)
+    for file in ("weights.safetensors", "history.csv"):
+        assert (tmp_path / "before" / file).read_bytes() == (tmp_path / "after" / file).read_bytes()
+    assert differences(before, after) == []
+
+
+BLIND = ["kmeans", "mixture", "louvain", "leiden", "random"]
+
+
+@pytest.mark.parametrize(
+    ("name", "space"), [*((name, "pca") for name in BLIND), pytest.param("mixture", "umap", marks=pytest.mark.slow)]
+)
+def test_no_label_reaches_a_baseline_that_sees_none(toy, permuted, tmp_path, name, space):
+    found = []
+    for data in (toy, permuted / "toy.h5ad"):
+        arguments = name, space, None, {"n_dimensions": 3}, 5, [0, 1], "toy", name
+        baseline(data, tmp_path / "latent.h5ad", tmp_path / "made.json", *arguments)
+        found.append(read(tmp_path / "latent.h5ad"))
+    assert differences(*found) == []
+
+
+def test_the_list_of_blind_baselines_is_whole():
+    assert set(BLIND) | {"truth", "svm", "mlp", "logistic", "knn"} == set(files("baselines"))

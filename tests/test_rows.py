@@ -40,6 +40,18 @@ def test_joined_sources_share_genes_by_name():
     assert found.obs_names.is_unique and (found.obs["label"].astype(str).to_numpy()[:30] == first.obs["label"]).all()
 
 
+def test_groups_stand_beside_the_labels_with_gaps():
+    found = rows.grouped(OBS, {"T": ["naive", "memory"], "B": ["B"]})
+    assert found["coarse"].value_counts().to_dict() == {"T": 20, "B": 10}
+    assert (found["coarse"].isna() == (OBS["label"] == "odd")).all() and (found["label"] == OBS["label"]).all()
+
+
+def test_only_rows_with_the_annotation_are_tested_and_the_share_is_of_those():
+    split = pd.Series(rows.division(OBS, 0.5, 0, ["odd"], tested={"condition": ["stimulated"]}))
+    may = (OBS["condition"] == "stimulated") & (OBS["label"] != "odd")
+    assert (split[~may] == "train").all() and (split[may] == "test").sum() == 8 and may.sum() == 15
+
+
 def test_division_holds_out_and_leaves_out():
     split = pd.Series(rows.division(OBS, 0.2, 0, ["odd"], {"label": "B", "condition": "stimulated"}))
     held = (OBS["label"] == "B") & (OBS["condition"] == "stimulated")
@@ -59,6 +71,8 @@ def test_division_holds_out_and_leaves_out():
         (lambda: rows.kept(OBS, {"drug": ["a"]}), r"rows\.keep: 'drug' is no annotation; allowed: label, condition"),
         (lambda: rows.kept(OBS, {"label": ["A"]}), r"rows\.keep\.label: 'A' does not occur; allowed: B, memory"),
         (lambda: rows.division(OBS, 0.2, 0, ["C"]), r"rows\.train_only\.label: 'C' does not occur"),
+        (lambda: rows.division(OBS, 0.2, 0, tested={"batch": ["x"]}), r"rows\.tested: 'batch' is no annotation"),
+        (lambda: rows.grouped(OBS, {"T": ["naif"]}), r"rows\.coarse: 'naif' does not occur"),
     ],
 )
 def test_unknown_names_are_refused(wrong, message):

@@ -64,7 +64,7 @@ def empty_run(
     """A latent of the data set's rows with nothing found yet."""
     if not seeds:
         raise Refused("--seeds names no seed: give at least one, in config.yaml under studies.<study>.seeds")
-    kept = [key for key in (*dataset.ANNOTATIONS, "split") if key in adata.obs]
+    kept = [key for key in (*dataset.ANNOTATIONS, *dataset.GRADES, "split") if key in adata.obs]
     run = anndata.AnnData(obs=adata.obs[kept].copy())
     run.uns |= {"task": task, "model": model, "seeds": np.array(seeds), "n_components": 0, "labels_observed": False}
     run.uns |= {"baseline": name, "space": space}

@@ -1,8 +1,9 @@
 """The contract of a data set: one AnnData file whose parts mean the same for images, cells and toys.
 
-`X` [N, D] float32, dense or CSR, is what models see. `obs` holds label, condition and batch as far as they exist, and
-split (train or test). Cells also have `layers["counts"]` [N, D] and `obs["total"]` [N], the counts of a cell over all
-genes before any selection, so that X = log1p(counts * 1e4 / total). `uns` holds name, likelihood and the image shape.
+`X` [N, D] float32, dense or CSR, is what models see. `obs` holds label, condition and batch as far as they exist, split
+(train or test), and finer or coarser labels, type and coarse, as far as there are; those may have gaps. Cells also have
+`layers["counts"]` [N, D] and `obs["total"]` [N], the counts of a cell over all genes before any selection, so that
+X = log1p(counts * 1e4 / total). `uns` holds name, likelihood and the image shape.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ from gmvae.errors import Refused
 LIKELIHOODS = ("bernoulli", "normal", "negative_binomial", "zero_inflated_negative_binomial")
 COUNT_LIKELIHOODS = ("negative_binomial", "zero_inflated_negative_binomial")
 ANNOTATIONS = ("label", "condition", "batch")
+GRADES = {"type": "fine", "coarse": "coarse"}  # further labels that runs are judged by, and how measures are named then
 SPLITS = ("train", "test")
 NAN_REMEDY = "replace them or drop those rows"
 ROWS = 1 << 16  # of a block, where a whole matrix in double precision would be too large
@@ -93,7 +95,7 @@ def check_annotations(adata: anndata.AnnData, name: str) -> None:
         raise Refused(f"{name}: obs names repeat; make them unique")
     if "split" not in adata.obs:
         raise Refused(f"{name}: obs['split'] is missing; prepare the data set anew")
-    for key in (*ANNOTATIONS, "split"):
+    for key in (*ANNOTATIONS, *GRADES, "split"):
         if key not in adata.obs:
             continue
         column = adata.obs[key]
@@ -103,7 +105,7 @@ def check_annotations(adata: anndata.AnnData, name: str) -> None:
             raise Refused(
                 f"{name}: obs['{key}'] is {column.dtype}, it must be a categorical of str; prepare the set anew"
             )
-        if column.isna().any():
+        if column.isna().any() and key not in GRADES:
             raise Refused(f"{name}: obs['{key}'] has {int(column.isna().sum())} gaps; fill or drop those rows")
     found = sorted(adata.obs["split"].unique())
     if found != sorted(SPLITS):

@@ -51,7 +51,8 @@ def embed(
     torch.set_default_dtype(next(trained.parameters()).dtype)
     adata = dataset.load(data)
     rows = rows_of(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], chosen)
-    latent = anndata.AnnData(obs=adata.obs[[c for c in ("label", "condition", "batch", "split") if c in adata.obs]])
+    annotations = [key for key in (*dataset.ANNOTATIONS, *dataset.GRADES, "split") if key in adata.obs]
+    latent = anndata.AnnData(obs=adata.obs[annotations])
     latent.uns = {
         "task": task,
         "model": model,

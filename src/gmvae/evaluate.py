@@ -8,11 +8,13 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from gmvae import command, files, metrics
+from gmvae.data import GRADES
 from gmvae.errors import Refused
 from gmvae.latent import clusters, read, seeds
 
 COLUMNS = ["task", "model", "seed", "split", "metric", "value"]
 SPLITS = ("train", "test")
+SMALL = 30  # rows: no component is asked for a class as small as that
 
 
 def evaluate(latent: Path, output: Path, task: str, model: str) -> None:
@@ -53,27 +55,49 @@ def measures(run: anndata.AnnData, seed: int, split: str) -> dict[str, float]:
 
 
 def class_measures(run: anndata.AnnData, seed: int, here: np.ndarray) -> dict[str, float]:
-    """Metrics against the true classes, over the rows `here` (a mask [N]) that have one."""
+    """Metrics against the true classes, over the rows `here` (a mask [N]) that have one, and against finer or coarser
+    classes, where the data set has them, by names that end on `_fine` or `_coarse`."""
     if "label" not in run.obs:
         return {}
     truth = run.obs["label"].cat.codes.to_numpy(dtype=np.int64)
-    n_classes = len(run.obs["label"].cat.categories)
-    labelled = truth >= 0
-    here = here & labelled
-    train = (run.obs["split"] == "train").to_numpy() & labelled
+    labelled = here & (truth >= 0)
     z = run.obsm[f"z_{seed}"]
     found = {}
-    if 2 <= len(np.unique(truth[here])) < here.sum():
-        found["silhouette"] = metrics.silhouette(z[here], truth[here]) if np.isfinite(z).all() else float("nan")
+    if 2 <= len(np.unique(truth[labelled])) < labelled.sum():
+        points = z[labelled]
+        found["silhouette"] = metrics.silhouette(points, truth[labelled]) if np.isfinite(z).all() else float("nan")
+    found |= agreements(run, seed, here, "label", bool(run.uns["labels_observed"]))
+    for column, suffix in GRADES.items():
+        if column in run.obs:
+            graded = agreements(run, seed, here, column, known=False)
+            found |= {f"{name}_{suffix}": value for name, value in graded.items()}
+    return found
+
+
+def agreements(run: anndata.AnnData, seed: int, here: np.ndarray, column: str, known: bool) -> dict[str, float]:
+    """How well components and the classes of a column agree, over the rows `here` (a mask [N]) that have one.
+
+    known: component k is class k; else they are matched where they are as many. A class is found where it is the
+    majority of a component on the training split, missed where it is not and has more than SMALL rows.
+    """
+    truth = run.obs[column].cat.codes.to_numpy(dtype=np.int64)
     cluster = clusters(run, seed)
+    labelled = truth >= 0
+    here = here & labelled
     if cluster is None or not here.any():
-        return found
-    n_components = int(run.uns["n_components"])
+        return {}
+    train = (run.obs["split"] == "train").to_numpy() & labelled
+    n_classes, n_components = len(run.obs[column].cat.categories), int(run.uns["n_components"])
     tags = metrics.tags(metrics.contingency(truth[train], cluster[train], n_classes, n_components))
-    found["purity"] = metrics.agreement(truth[here], cluster[here], tags)
-    found["nmi"] = normalized_mutual_info_score(truth[here], cluster[here])
-    found["ari"] = adjusted_rand_score(truth[here], cluster[here])
-    if run.uns["labels_observed"]:
+    large = np.bincount(truth[labelled], minlength=n_classes) > SMALL
+    found = {
+        "purity": metrics.agreement(truth[here], cluster[here], tags),
+        "nmi": normalized_mutual_info_score(truth[here], cluster[here]),
+        "ari": adjusted_rand_score(truth[here], cluster[here]),
+        "classes_found": len(set(tags) - {-1}),
+        "classes_missed": len(set(np.flatnonzero(large)) - set(tags)),
+    }
+    if known:
         found["accuracy"] = metrics.agreement(truth[here], cluster[here], np.arange(n_components))
     elif n_components == n_classes:
         matched = metrics.matching(metrics.contingency(truth[here], cluster[here], n_classes, n_components))

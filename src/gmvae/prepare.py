@@ -34,8 +34,9 @@ def prepare(
     raw: the folder of the source's downloaded files. settings: keywords of the reader. test_share: the share of test
     rows, drawn alike in every class, condition and batch; none where the source brings its own split. split_seed:
     the seed of that draw. rows: what to derive: {"join": {"source", "settings"}, "merge": {new label: [labels]},
-    "keep": {annotation: [values]}, "train_only": [labels], "hold_out": {annotation: value}}. cells: thresholds of the
-    preprocessing (keywords of gmvae.cells.preprocessed); none, and the counts are taken as they are.
+    "coarse": {group: [labels]}, "keep": {annotation: [values]}, "condition": "batch", "train_only": [labels], "tested":
+    {annotation: [values]}, "hold_out": {annotation: value}}. cells: thresholds of the preprocessing (keywords of
+    gmvae.cells.preprocessed); none, and the counts are taken as they are.
     Raises Refused where the source is unknown, a file is damaged or breaks the data contract.
     """
     rows = rows or {}
@@ -74,15 +75,23 @@ def check_keys(entry: str, found: dict, allowed: Iterable[str]) -> None:
 
 
 def derive(adata: anndata.AnnData, source: str, raw: Path | None, rows: dict) -> anndata.AnnData:
-    """The rows that the entry asks for: joined with another source's, labels merged, some kept."""
+    """The rows that the entry asks for: joined with another source's, labels merged and grouped, some kept, the batch
+    taken for the condition."""
     if "join" in rows:
         other = rows["join"]["source"]
         of_other = raw_set(other, raw.parent / other if raw else None, rows["join"].get("settings", {}))
         adata = derived.joined({source: adata, other: of_other})
     if "merge" in rows:
         adata.obs = derived.merged(adata.obs, rows["merge"])
+        if "join" in rows:
+            del adata.obs["type"]  # each source has names of its own: they are no common scale to be judged by
+    if "coarse" in rows:
+        adata.obs = derived.grouped(adata.obs, rows["coarse"])
     if "keep" in rows:
         adata = derived.subset(adata, derived.kept(adata.obs, rows["keep"]))
+    if "condition" in rows:
+        derived.known("condition", [rows["condition"]], [key for key in ("batch",) if key in adata.obs])
+        adata.obs["condition"] = adata.obs[rows["condition"]]
     return adata
 
 
@@ -98,7 +107,7 @@ def splitter(
     if test_share is None or not lowest <= test_share < 1:
         found = "missing" if test_share is None else test_share
         raise Refused(f"test_share is {found}; allowed with source {source}: a share in (0, 1), such as 0.2")
-    chosen = {key: rows[key] for key in ("train_only", "hold_out") if key in rows}
+    chosen = {key: rows[key] for key in ("train_only", "tested", "hold_out") if key in rows}
     return lambda obs: derived.division(obs, test_share, seed, **chosen)
 
 

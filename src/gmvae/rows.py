@@ -10,7 +10,7 @@ from scipy.sparse import vstack
 from gmvae import data
 from gmvae.errors import Refused
 
-KEYS = ("join", "merge", "keep", "train_only", "hold_out")
+KEYS = ("join", "merge", "coarse", "keep", "condition", "train_only", "tested", "hold_out")
 
 
 def merged(obs: pd.DataFrame, merge: dict[str, list[str]]) -> pd.DataFrame:
@@ -21,11 +21,18 @@ def merged(obs: pd.DataFrame, merge: dict[str, list[str]]) -> pd.DataFrame:
     return obs.assign(type=obs["label"], label=pd.Categorical(labels.map(lambda label: renamed.get(label, label))))
 
 
-def kept(obs: pd.DataFrame, keep: dict[str, list[str]]) -> np.ndarray:
+def grouped(obs: pd.DataFrame, coarse: dict[str, list[str]]) -> pd.DataFrame:
+    """obs [N] with a column `coarse`: the name of the list that a label is in, a gap where it is in none."""
+    groups = {label: group for group, labels in coarse.items() for label in labels}
+    known("coarse", groups, obs["label"].cat.categories)
+    return obs.assign(coarse=pd.Categorical(obs["label"].astype(object).map(groups)))
+
+
+def kept(obs: pd.DataFrame, keep: dict[str, list[str]], step: str = "keep") -> np.ndarray:
     """A mask [N] of the rows whose annotations are all among those listed."""
     mask = np.ones(len(obs), dtype=bool)
     for key, values in keep.items():
-        mask &= matching(obs, "keep", key, values)
+        mask &= matching(obs, step, key, values)
     return mask
 
 
@@ -43,7 +50,7 @@ def known(key: str, values: Iterable[str], allowed: Iterable[str]) -> None:
     """Raise Refused where a value is none of the allowed."""
     for value in values:
         if value not in allowed:
-            raise Refused(f"rows.{key}: '{value}' does not occur; allowed: {', '.join(allowed)}")
+            raise Refused(f"rows.{key}: '{value}' does not occur; allowed: {', '.join(allowed) or 'none'}")
 
 
 def subset(adata: anndata.AnnData, mask: np.ndarray) -> anndata.AnnData:
@@ -87,12 +94,15 @@ def division(
     seed: int,
     train_only: Iterable[str] = (),
     hold_out: dict[str, str] | None = None,
+    tested: dict[str, list[str]] | None = None,
 ) -> pd.Categorical:
     """Train or test for each row [N]: rows held out are tested, labels for training only are not, the rest is drawn.
 
     hold_out: annotations, as {label: B, condition: stimulated}; rows that have them all are test rows.
+    tested: annotations, as {batch: [kang]}; rows without them are not tested, and the share is one of the others.
     """
     never = matching(obs, "train_only", "label", train_only) if train_only else np.zeros(len(obs), dtype=bool)
+    never |= ~kept(obs, tested or {}, "tested")
     held = kept(obs, {key: [value] for key, value in (hold_out or {}).items()}) & bool(hold_out)
     free = ~never & ~held
     found = np.where(held, "test", "train").astype(object)

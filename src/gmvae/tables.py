@@ -13,7 +13,14 @@ from gmvae.errors import Refused
 from gmvae.files import write_csv, write_text
 from gmvae.numbers import metrics_of
 
-AGREEMENT = ["accuracy", "purity", "nmi", "ari"]  # with the true classes: larger is better, comparable between models
+AGREEMENT = [
+    "accuracy",
+    "purity",
+    "purity_coarse",
+    "purity_fine",
+    "nmi",
+    "ari",
+]  # with the true classes: larger is better, comparable between models
 SPACE = ["silhouette", "occupancy"]  # of every space, and of every partition
 SOFT = ["effective_components", "disagreement"]  # of models with terms, before them
 LAST = ["elbo", "bound"]  # the order of terms: reconstruction, every kl_*, then these
@@ -23,6 +30,8 @@ SHORT = {  # column headings narrower than the display names
     "disagreement": "Disagreem.",
     "effective_components": "Effective",
     "occupancy": "In use",
+    "purity_coarse": "(coarse)",
+    "purity_fine": "(fine)",
     "reconstruction": "Reconstr.",
 }
 

@@ -1,6 +1,8 @@
 """Values and names as LaTeX: the one place that decides on digits."""
 
-SHARES = {"accuracy", "purity", "nmi", "ari", "silhouette", "disagreement"}  # between -1 and 1: three decimals
+AGREEMENT = ("accuracy", "purity", "nmi", "ari")  # of components and classes; the same for finer and coarser classes
+GRADED = {f"{metric}_{suffix}" for metric in AGREEMENT for suffix in ("fine", "coarse")}
+SHARES = {*AGREEMENT, *GRADED, "silhouette", "disagreement"}  # between -1 and 1: three decimals
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "Delta", "φ": "phi", "θ": "theta", "σ": "sigma"}
 SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"} | {
     "~": r"\textasciitilde{}",
