@@ -41,8 +41,8 @@ def nonzero(x: Tensor, k: int) -> Nonzero:
     n_rows, n_features = x.shape[1:]
     seed, row, feature = x.indices() if x.is_sparse else x.nonzero(as_tuple=True)
     value = x.values() if x.is_sparse else x[seed, row, feature]
-    draw = torch.arange(k, device=x.device)
-    rows = (seed.unsqueeze(-1) * k + draw) * n_rows + row.unsqueeze(-1)
+    first = seed * (k * n_rows) + row  # the row of the first draw
+    rows = first.unsqueeze(-1) + n_rows * torch.arange(k, device=x.device)
     at = rows * n_features + feature.unsqueeze(-1)
     return Nonzero(value.unsqueeze(-1), seed, feature, rows, at, seed * n_features + feature)
 

@@ -94,13 +94,15 @@ def dense(entries: Entries, values: Tensor) -> Tensor:
     """The rows of these values [n] at the entries, 0 elsewhere, [S, B, D]."""
     n_seeds, n, n_features = entries.shape
     found = values.new_zeros(n_seeds * n * n_features)
-    return found.index_copy_(0, entries.row * n_features + entries.feature, values).view(entries.shape)
+    return found.scatter_(0, entries.row * n_features + entries.feature, values).view(entries.shape)
 
 
 def coo(entries: Entries, values: Tensor) -> Tensor:
     """The rows as a sparse tensor [S, B, D]."""
-    seed = entries.row.div(entries.shape[1], rounding_mode="floor")
-    at = torch.stack([seed, entries.row - seed * entries.shape[1], entries.feature])
+    n_seeds, n, _ = entries.shape
+    rows = torch.arange(n_seeds * n, device=values.device)  # a look-up is faster than to divide every entry's row
+    seed, row = ((rows // n).index_select(0, entries.row), (rows % n).index_select(0, entries.row))
+    at = torch.stack([seed, row, entries.feature])
     return torch.sparse_coo_tensor(at, values, entries.shape, is_coalesced=True, check_invariants=False)
 
 
