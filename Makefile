@@ -2,9 +2,10 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report compare reference readme test test-all lint latex clean help
+.PHONY: all thesis report compare reference readme bench test test-all lint latex clean help
 
 STAMP := .venv/.stamp
+BENCH := .venv-bench/.stamp
 SNAKEMAKE := .venv/bin/snakemake --cores all
 STUDY := embedded
 PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 8
@@ -35,6 +36,13 @@ reference: $(STAMP)  ## keep the finished study as the reference: make reference
 readme: $(STAMP)  ## README's tables of results, from results/reference
 	.venv/bin/python -m gmvae.overview --readme README.md --reference results/reference
 
+bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.csv, every ratio in the last line
+	@for part in peer seeds precision ceiling growth workflow startup; do \
+		echo "Measuring: $$part"; \
+		.venv-bench/bin/python -m benchmarks.$$part --output benchmarks/$$part.csv || exit 1; \
+	done
+	@.venv-bench/bin/python -m benchmarks.ratios
+
 test: $(STAMP) latex  ## the tests but the slow ones
 	$(PYTEST) -m "not slow"
 
@@ -46,16 +54,19 @@ lint: $(STAMP)  ## style of the Python and Snakemake files
 	.venv/bin/ruff format --check
 	.venv/bin/snakefmt --check Snakefile workflow
 
-# The environment. The stamp is newer than what it was made from, so a second call runs no installer.
-$(STAMP): constraints.txt pyproject.toml
+# The environments: the project's, and that of `make bench`, which has scvi-tools too. The stamp is newer than what it was
+# made from, so a second call runs no installer.
+$(STAMP): EXTRA := dev
+$(BENCH): EXTRA := bench
+$(STAMP) $(BENCH): constraints.txt pyproject.toml
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-			test -x .venv/bin/python || $$python -m venv .venv || exit 1; found=1; break; \
+			test -x $(@D)/bin/python || $$python -m venv $(@D) || exit 1; found=1; break; \
 		fi; \
 	done; \
 	test -n "$$found" || { echo "Python 3.11 or newer is missing: install it, or name it, as in make PYTHON=/opt/python"; exit 1; }
-	@echo "Installing what constraints.txt pins into .venv (some minutes)"
-	@.venv/bin/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@echo "Installing what constraints.txt pins into $(@D) (some minutes)"
+	@$(@D)/bin/python -m pip install --quiet -c constraints.txt -e '.[$(EXTRA)]'
 	@touch $@
 
 # LaTeX, where it is missing and may be installed; where not, the targets above say so.

@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 from gmvae import command, fit
+from gmvae.batches import Rows
+from gmvae.schedule import Training
 from gmvae.train import planned, training_rows
 from gmvae.weights import built
 
@@ -33,19 +35,7 @@ def fitted(
     train takes them. n_seeds: seeds 0, 1, ... trained together. threads: compute threads. steps: of each epoch, only so
     many; 0 means all. A few steps go before the clock starts.
     """
-    torch.set_num_threads(threads)
-    plan, seeds = planned(training), list(range(n_seeds))
-    rows, likelihood = training_rows(data, observed, n_seeds, n_components, torch.device("cpu"))
-    model = built(
-        module,
-        {
-            "n_features": rows.x.shape[1],
-            "likelihood": likelihood,
-            "seeds": seeds,
-            "n_components": n_components,
-            **settings,
-        },
-    )
+    model, rows, plan, seeds = loaded(data, observed, module, settings, training, n_components, n_seeds, threads)
     whole = fit.batches
     fit.batches = lambda *given: islice(whole(*given), WARM_UP)
     fit.fit(model, rows, planned(training | {"epochs": 1, "autoencode_epochs": 0, "guide_epochs": 0}), seeds)
@@ -57,6 +47,25 @@ def fitted(
     shown = plan.epochs * (min(n, steps * -(-n // -(-n // plan.batch_size))) if steps else n)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "busy": busy, "rows": shown, "megabytes": megabytes}))
+
+
+def loaded(
+    data: Path,
+    observed: Path,
+    module: str,
+    settings: dict,
+    training: dict,
+    n_components: int,
+    n_seeds: int,
+    threads: int,
+) -> tuple[torch.nn.Module, Rows, Training, list[int]]:
+    """The model, the training rows, the plan and the seeds of a run."""
+    torch.set_num_threads(threads)
+    plan, seeds = planned(training), list(range(n_seeds))
+    rows, likelihood = training_rows(data, observed, n_seeds, n_components, torch.device("cpu"))
+    n_features = rows.x.shape[1]
+    of_model = {"n_features": n_features, "likelihood": likelihood, "seeds": seeds, "n_components": n_components}
+    return built(module, of_model | settings), rows, plan, seeds
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Time and memory of training on 10^4 to 10^6 cells: `python -m benchmarks.growth --output benchmarks/growth.csv`.
+"""Time and memory of training on 10^4 to 10^6 cells: `python -m benchmarks.growth --output growth.csv`.
 
 Each run shows the model vae as many cells: the small set several times, of the large one a share of an epoch, so that
 what an epoch costs at its start is counted in full. The memory is that of the process that reads the set and trains.

@@ -1,4 +1,4 @@
-"""Our VAE of counts against scvi-tools' SCVI: `python -m benchmarks.peer --output benchmarks/peer.csv`.
+"""Our VAE of counts against scvi-tools' SCVI: `python -m benchmarks.peer --output peer.csv`.
 
 Both have the same layers, likelihood and batch size, no batch norm and no dropout, and see the same 10,000 simulated
 cells of 2,000 genes. Each run is a process of its own; the clock runs over whole epochs, after the first steps.

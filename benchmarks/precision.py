@@ -1,4 +1,4 @@
-"""What bfloat16 products save beside float32: `python -m benchmarks.precision --output benchmarks/precision.csv`.
+"""What bfloat16 products save beside float32: `python -m benchmarks.precision --output precision.csv`.
 
 The model gmdvae on images of MNIST's size and on cells, the model vae on cells; one seed, one thread. How much there is
 to save depends on the processor: matrix units for bfloat16 are what it takes.

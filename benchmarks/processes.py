@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 from gmvae.errors import Refused
 from gmvae.sources import ROOT
@@ -27,20 +27,18 @@ def alternated(cases: dict[str, list[str]], rounds: int, threads: int = 1, **sai
 
 
 def printed(command: list[str], threads: int = 1) -> dict:
-    """The JSON object in the last line that `python -m {command}` prints. Raises Refused where it fails."""
-    options = {"cwd": ROOT, "env": environment(threads), "capture_output": True, "text": True, "check": False}
-    process = subprocess.run([sys.executable, "-m", *command], **options)
+    """The JSON object in the last line that `python -m {command}` prints."""
+    return json.loads(answer([sys.executable, "-m", *command], threads).strip().splitlines()[-1])
+
+
+def answer(command: list[str], threads: int = 1, folder: Path = ROOT) -> str:
+    """What a command prints when it is run in a folder. Raises Refused where it fails, with the last it said."""
+    options = {"cwd": folder, "env": environment(threads), "capture_output": True, "text": True, "check": False}
+    process = subprocess.run(command, **options)
     if process.returncode:
         last = (process.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Refused(f"python -m {' '.join(command)[:300]}: exit status {process.returncode}: {last}")
-    return json.loads(process.stdout.strip().splitlines()[-1])
-
-
-def seconds(command: list[str], threads: int = 1) -> float:
-    """How long a process takes from its start to its end. Raises CalledProcessError where it fails."""
-    started = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, env=environment(threads), capture_output=True, check=True)
-    return time.perf_counter() - started
+        raise Refused(f"{' '.join(command)[:300]}: exit status {process.returncode}: {last}")
+    return process.stdout
 
 
 def environment(threads: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What ten seeds trained together cost beside one alone: `python -m benchmarks.seeds --output benchmarks/seeds.csv`.
+"""What ten seeds trained together cost beside one alone: `python -m benchmarks.seeds --output seeds.csv`.
 
 On the digits it is the study's own run of the model gmdvae, all its epochs; on cells one epoch. One thread.
 """

@@ -23,7 +23,8 @@ def run(
 ) -> list[str]:
     """A model of the benchmarks' network on a data set (its options) for some epochs, without a schedule's phases."""
     training = TRAINING | {"epochs": epochs, "precision": precision}
-    return [*command(data, module, NETWORK, training, n_components, n_seeds, threads), "--steps", str(steps)]
+    found = command(data, module, NETWORK, training, n_components, n_seeds, threads)
+    return [*found, "--steps", str(steps)] if steps else found
 
 
 def study_run(data: list[str], task: str, model: str, n_seeds: int) -> list[str]:

@@ -209,9 +209,30 @@ def test_compare_calls_its_command_and_nothing_else(project):
     assert call.startswith("python -m gmvae.compare") and not project.called("snakemake")
 
 
+def test_bench_has_an_environment_of_its_own_and_ends_with_the_ratios(project):
+    project.program("bin/python3.11")
+    project.program(".venv-bench/bin/python")
+    assert project.make("bench").returncode == 0
+    install, *runs, last = project.called("python")
+    assert "pip install" in install and install.endswith(".[bench]")
+    assert len(runs) == 7
+    for call in runs:
+        part = call.split(".")[1].split()[0]
+        assert call == f"python -m benchmarks.{part} --output benchmarks/{part}.csv"
+        assert (ROOT / f"benchmarks/{part}.py").is_file()
+    assert last == "python -m benchmarks.ratios"
+
+
+def test_bench_stops_at_a_part_that_fails(project):
+    project.program("bin/python3.11")
+    project.program(".venv-bench/bin/python", 'case "$2" in benchmarks.seeds) exit 1;; esac')
+    assert project.make("bench").returncode != 0
+    assert project.called("python")[-1].startswith("python -m benchmarks.seeds")
+
+
 def test_help_lists_every_command(project):
     listed = {line.split()[0] for line in project.make("help").stdout.splitlines()}
     assert listed == {
-        *("all", "thesis", "report", "compare", "reference", "readme"),
+        *("all", "thesis", "report", "compare", "reference", "readme", "bench"),
         *("test", "test-all", "lint", "clean", "help"),
     }
