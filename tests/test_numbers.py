@@ -61,6 +61,7 @@ def written(folder) -> str:
         r"\setname{a}{Model \ensuremath{\alpha}\_1}",
         r"\setmeta{author}{A \& B}",
         r"\setmeta{seeds}{2}",
+        r"\setfact{t.seeds}{2}",
         r"\setfact{d.n}{\num{5}}",
         r"\setfact{d.train}{\num{3}}",
         r"\setfact{d.test}{\num{2}}",

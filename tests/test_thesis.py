@@ -1,6 +1,6 @@
-"""The book: its text types no result, its equations are tied to code and tests, and LaTeX sets it without complaint."""
+"""The book as it is set: LaTeX has nothing to complain of, and the pages hold the results and nothing else."""
 
-import importlib
+import difflib
 import os
 import re
 import shutil
@@ -8,28 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import standin
 import yaml
 
 from gmvae.claims import claims
+from gmvae.config import figures, models, names, tasks
 from gmvae.errors import Refused
+from gmvae.figures import comparison
 from gmvae.sources import ROOT
 from gmvae.thesis import thesis
 
 BOOK = ROOT / "thesis"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-HAND_WRITTEN = sorted(BOOK.rglob("*.tex"))
-PROSE = [path for path in HAND_WRITTEN if path.parent.name in ("chapters", "experiments", "appendices", "front")]
-# A decimal number is a result unless it is a constant of a definition, set in mathematics, or a licence's version.
-DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.\\]| ?(?:pt|mm|cm|em|ex)\b)")
-NOT_PROSE = re.compile(
-    r"(?<!\\)%.*|\\begin\{(equation|align|gather|multline)(\*?)\}.*?\\end\{\1\2\}|\\\[.*?\\\]|\\\(.*?\\\)|\$[^$]*\$"
-    r"|\\claim\{[^}]*\}|\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}|\\(?:vspace|hspace|rule|setlength)\*?\{[^}]*\}|CC~BY(?:-SA)?~\d\.0",
-    re.DOTALL,
-)
-ROW = re.compile(r"\\equationrow\{([^}]+)\}\{([^}]+)\}\{([^}]+)\}")
-
 needs_latex = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in ("latexmk", "biber", "pdflatex")), reason="needs latexmk and biber"
 )
@@ -37,57 +29,6 @@ needs_latex = pytest.mark.skipif(
 
 def source(path: Path) -> str:
     return path.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
-def test_no_result_is_typed(path):
-    typed = DECIMAL.findall(NOT_PROSE.sub("", source(path)))
-    assert not typed, f"{path.name} types {typed}: quote results by \\result"
-
-
-@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
-def test_nothing_is_left_to_be_written(path):
-    text = source(path)
-    assert "??" not in text
-    assert not re.search(r"placeholder|lorem|punkt\.|TODO|TBD|FIXME", text, re.IGNORECASE)
-
-
-@pytest.mark.parametrize("row", ROW.findall(source(BOOK / "appendices" / "equations.tex")), ids=lambda row: row[0])
-def test_an_equation_that_is_code_names_a_function_and_a_test_that_exist(row):
-    label, function, test = row
-    assert any(rf"\label{{{label}}}" in source(path) for path in PROSE), f"no equation {label}"
-    parts = function.split(".")
-    depth = next(i for i in range(len(parts), 0, -1) if (ROOT / "src" / Path(*parts[:i])).with_suffix(".py").is_file())
-    found = importlib.import_module(".".join(parts[:depth]))
-    for name in parts[depth:]:
-        found = getattr(found, name)
-    assert callable(found)
-    file, name = test.split("::")
-    assert re.search(rf"^def {name}\(", source(ROOT / file), re.MULTILINE), f"no test {test}"
-
-
-def test_the_diagram_of_the_pipeline_has_every_rule():
-    texts = [source(path) for path in (ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk")))]
-    rules = {rule for text in texts for rule in re.findall(r"^rule (\w+):", text, re.MULTILINE)}
-    drawn = re.findall(r"\\node\[rule\S*\] \(\w+\) at \S+ \{(.*?)\};", source(BOOK / "diagrams" / "pipeline.tex"))
-    gathering = {"all", "prepared", "results"}  # they make no file of their own
-    assert {re.sub(r"\\\\|\\", "", rule) for rule in drawn} == rules - gathering
-
-
-def test_every_diagram_is_shown_and_every_figure_of_the_chapters_referred_to():
-    texts = "".join(source(path) for path in PROSE)
-    for path in (BOOK / "diagrams").glob("*.tex"):
-        assert rf"\diagram{{{path.stem}}}" in texts, f"{path.name} is not shown"
-    for label in re.findall(r"\\label\{(fig:[a-z-]+)\}", texts):
-        assert re.search(rf"ref\{{[^}}]*{label}[,}}]", texts), f"{label} is not referred to"
-
-
-def test_every_table_and_figure_of_a_task_stands_behind_its_condition():
-    """A study without a task must not ask for that task's results."""
-    for path in PROSE:
-        for task in re.findall(r"\\(?:result|spread|fact)\{([a-z0-9]+)", source(path)):
-            text = source(path)
-            assert path.stem == task or rf"\iftask{{{task}}}" in text or rf"in {task}}}" in text, f"{path.name}: {task}"
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +59,13 @@ def log_of(book: Path) -> str:
     return (book.parent / "latex" / "thesis.log").read_text(encoding="utf-8", errors="replace")
 
 
+def asked(*command: str) -> str:
+    """What a program prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def text_of(book: Path) -> str:
-    found = subprocess.run(["pdftotext", "-layout", str(book), "-"], capture_output=True, text=True, check=True)
-    return found.stdout
+    return asked("pdftotext", "-layout", str(book), "-")
 
 
 @pytest.mark.latex
@@ -131,6 +76,7 @@ def test_latex_has_nothing_to_complain_of(book):
     assert max(wide, default=0) <= 2, [line for line in log.splitlines() if "Overfull" in line]
     assert "Missing character" not in log and "undefined" not in log and "multiply defined" not in log
     assert "Rerun to get" not in log and "Please (re)run" not in log
+    assert "has been referenced but does not exist" not in log  # every link leads somewhere
 
 
 @pytest.mark.latex
@@ -151,6 +97,97 @@ def test_the_pages_hold_the_numbers_and_no_question_marks(book, study):
     assert mean[1] in text
     for title in ("Introduction", "Discussion", "Declaration", "List of Figures", "Bibliography"):
         assert title in text
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdffonts") is None, reason="needs poppler-utils")
+def test_fonts_are_in_the_file_and_it_says_what_it_is(book):
+    fonts = asked("pdffonts", str(book)).splitlines()[2:]
+    assert fonts and all(re.search(r" yes yes \S+ +\d+ +\d+$", font) for font in fonts), fonts  # embedded, a subset
+    assert not any(" Type 3 " in font for font in fonts)
+    about = asked("pdfinfo", str(book))
+    assert re.search(r"Title: +Gaussian-mixture", about) and re.search(rf"Author: +{CONFIG['thesis']['author']}", about)
+    assert re.search("Subject: +Unsupervised", about) and re.search("Keywords: +variational", about)
+    assert 60 <= int(re.search(r"Pages: +(\d+)", about)[1]) <= 120
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftohtml") is None, reason="needs poppler-utils")
+def test_the_outline_has_the_chapters_and_the_tasks(book):
+    listed = asked("pdftohtml", "-xml", "-i", "-stdout", str(book)).partition("<outline>")[2]
+    task = CONFIG["tasks"]["digits_labels100"]["name"]
+    for title in ("Introduction", "Experiments and results", "Runs", "Bibliography", task):
+        assert title in listed, f"no bookmark {title}"
+
+
+def figures_of(folder: Path) -> None:
+    """The figures that are drawn from the metrics, in the folder's results."""
+    for task, figure in figures(CONFIG):
+        if figure == "comparison":
+            output, metrics = (folder / "results" / part for part in (f"figures/{task}/{figure}.pdf", "metrics.csv"))
+            comparison.draw(output, task, names(CONFIG), metrics, models(CONFIG, task))
+
+
+def written(results: Path) -> dict[str, bytes]:
+    """Every file of the results but the PDF and LaTeX's own, by its path."""
+    files = [path for path in results.rglob("*") if path.is_file() and "latex" not in path.parts]
+    return {str(path.relative_to(results)): path.read_bytes() for path in files if path.name != "thesis.pdf"}
+
+
+def pages_of(book: Path) -> list[str]:
+    """The text of each page, one line a word."""
+    return ["\n".join(page.split()) for page in text_of(book).split("\f")]
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+def test_changing_one_metric_by_hand_changes_what_comes_from_it_and_nothing_else(book, study, tmp_path):
+    """One value of the digits' test accuracy; the pages without results are left out of the second setting."""
+    shutil.copytree(study / "results", tmp_path / "results")
+    figures_of(tmp_path)
+    before = written(tmp_path / "results")
+    table = pd.read_csv(tmp_path / "results/metrics.csv")
+    one = (table.task == "digits") & (table.model == "gmdvae") & (table.metric == "accuracy")
+    one &= (table.seed == 3) & (table.split == "test")
+    assert one.sum() == 1
+    table.loc[one, "value"] += 0.2
+    table.to_csv(tmp_path / "results/metrics.csv", index=False)
+    data = [tmp_path / f"results/data/{CONFIG['tasks'][task]['dataset']}.h5ad" for task in tasks(CONFIG)]
+    runs = [f"{task}/{model}" for task in tasks(CONFIG) for model in models(CONFIG, task)]
+    listed = [tmp_path / f"results/runs/{run}/provenance.json" for run in runs]
+    standin.texts(tmp_path, CONFIG, data, listed, "warn")
+    figures_of(tmp_path)
+    after = written(tmp_path / "results")
+    changed = {file for file in after if after[file] != before[file]}
+    assert set(after) == set(before)
+    assert changed == {
+        *("metrics.csv", "numbers.tex", "claims.tex", "tables/digits.tex", "tables/digits.csv"),
+        *("figures/digits/comparison.pdf", "figures/digits/comparison.svg"),
+    }
+    lines = {file: differing(before[file].decode(), after[file].decode()) for file in ("numbers.tex", "claims.tex")}
+    assert lines["numbers.tex"] and all("digits.gmdvae.accuracy." in line for line in lines["numbers.tex"])
+    # Holm's correction ties the p-values of all claims together: a claim about something else may change in p only
+    for line in lines["claims.tex"]:
+        assert "gmdvae.accuracy" in line or not line.startswith(r"\setclaim") or "$p" in line
+    with_results = "front/abstract,chapters/introduction,chapters/experiments,chapters/discussion,appendices/runs"
+    old, new = pages_of(book), pages_of(built(tmp_path, only=with_results))
+    words = [word for page in new if page not in old for word in differing_words(old, page)]
+    assert words and not [word for word in words if not re.search(r"\d", word)], words
+
+
+def differing(old: str, new: str) -> list[str]:
+    """The lines of the new text that the old one does not have."""
+    return [line for line in new.splitlines() if line not in set(old.splitlines())]
+
+
+def differing_words(old: list[str], page: str) -> list[str]:
+    """The words in which a page differs from that of the old book which is most like it."""
+    nearest = max(old, key=lambda other: difflib.SequenceMatcher(None, other.split(), page.split()).quick_ratio())
+    compared = difflib.ndiff(nearest.split(), page.split())
+    return [word[2:] for word in compared if word[:2] in ("+ ", "- ")]
 
 
 @pytest.mark.latex

@@ -103,6 +103,11 @@ def test_editing_a_figure_draws_that_figure_and_the_pdf_only(copy):
     assert planned(copy, TARGET, *TINY) == drawn | ({"results/thesis.pdf"} if LATEX else set())
 
 
+def test_editing_a_chapter_sets_the_book_and_checks_its_claims_only(copy):
+    edited(copy / "thesis/chapters/mixtures.tex")
+    assert planned(copy, TARGET, *TINY) == {"results/claims.tex"} | ({"results/thesis.pdf"} if LATEX else set())
+
+
 def test_changing_a_model_s_setting_trains_that_model_only(copy):
     edited(
         copy / "config.yaml", "vae: {name: VAE, module: vae", "vae: {name: VAE, module: vae, settings: {n_layers: 1}"

@@ -38,6 +38,8 @@ def numbers(metrics: Path, data: list[Path], tasks: dict, names: dict, thesis: d
     lines.append(define("meta", "seeds", str(table.seed.nunique())))
     lines += [define("name", key, str(name)) for key, name in sorted(names.items())]
     lines += fact_lines({path.stem: facts(path) for path in sorted(data)}, tasks)
+    for task, of_task in table[table.task.isin(tasks)].groupby("task"):
+        lines.append(rf"\setfact{{{task}.seeds}}{{{of_task.seed.nunique()}}}")
     for (task, model, metric), _ in table.groupby(["task", "model", "metric"]):
         stats = summary(table, task, model, metric)
         lines += [rf"\setresult{{{task}.{model}.{metric}.{stat}}}{{{value}}}" for stat, value in stats.items()]
