@@ -13,7 +13,7 @@ from gmvae.errors import Refused
 
 COLUMNS = 3  # panels beside each other
 PREDICTED = "predicted_change_"
-NAMED = 5  # genes, the most different ones
+NAMED = 2  # genes, the most different ones
 
 
 def draw(output: Path, task: str, names: dict, profiles: list[Path], responding: list[str]) -> None:
