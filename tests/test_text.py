@@ -18,6 +18,8 @@ NOT_PROSE = re.compile(
     r"|\\claim\{[^}]*\}|\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}|\\(?:vspace|hspace|rule|setlength)\*?\{[^}]*\}|CC~BY(?:-SA)?~\d\.0",
     re.DOTALL,
 )
+# Parts of equations, and sums of terms that are equations.
+NOT_EQUATIONS = {"gmvae.divergences.negative_entropy", "gmvae.objective.objective"}
 ROW = re.compile(r"\\equationrow\{([^}]+)\}\{([^}]+)\}\{([^}]+)\}")
 
 
@@ -52,6 +54,34 @@ def test_an_equation_that_is_code_names_a_function_and_a_test_that_exist(row):
     assert re.search(rf"^def {name}\(", source(ROOT / file), re.MULTILINE), f"no test {test}"
 
 
+def test_every_equation_that_the_code_cites_stands_in_the_text():
+    texts = "".join(source(path) for path in PROSE)
+    cited = {
+        label for path in (ROOT / "src").rglob("*.py") for label in re.findall(r"\beq:[a-z0-9-]+[a-z0-9]", source(path))
+    }
+    assert cited
+    for label in cited:
+        assert rf"\label{{{label}}}" in texts, f"no equation {label}"
+
+
+@pytest.mark.parametrize("module", ["divergences", "likelihoods", "objective", "pca"])
+def test_every_formula_of_the_pure_parts_stands_in_the_appendix(module):
+    """Each public function of these files computes a numbered equation."""
+    listed = {function for _, function, _ in ROW.findall(source(BOOK / "appendices" / "equations.tex"))}
+    defined = re.findall(r"^def ([a-z]\w*)\(", source(ROOT / f"src/gmvae/{module}.py"), re.MULTILINE)
+    assert defined and not {f"gmvae.{module}.{name}" for name in defined} - listed - NOT_EQUATIONS
+
+
+def test_every_model_stands_in_the_appendix():
+    listed = {
+        function.split(".")[2]
+        for _, function, _ in ROW.findall(source(BOOK / "appendices" / "equations.tex"))
+        if ".models." in function
+    }
+    models = {path.stem for path in (ROOT / "src/gmvae/models").glob("[a-z]*.py")}
+    assert models - listed == {"ae"}  # its loss is the reconstruction alone, eq:batch-loss
+
+
 def test_the_diagram_of_the_pipeline_has_every_rule():
     texts = [source(path) for path in (ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk")))]
     rules = {rule for text in texts for rule in re.findall(r"^rule (\w+):", text, re.MULTILINE)}
@@ -64,7 +94,8 @@ def test_every_diagram_is_shown_and_every_figure_of_the_chapters_referred_to():
     texts = "".join(source(path) for path in PROSE)
     for path in (BOOK / "diagrams").glob("*.tex"):
         assert rf"\diagram{{{path.stem}}}" in texts, f"{path.name} is not shown"
-    for label in re.findall(r"\\label\{(fig:[a-z-]+)\}", texts):
+    chapters = "".join(source(path) for path in PROSE if path.parent.name == "chapters")
+    for label in re.findall(r"\\label\{(fig:[a-z-]+)\}", chapters):
         assert re.search(rf"ref\{{[^}}]*{label}[,}}]", texts), f"{label} is not referred to"
 
 
