@@ -230,6 +230,23 @@ def test_an_unknown_result_is_an_error_by_name(small, tmp_path, capsys):
 
 @pytest.mark.latex
 @needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+def test_words_for_a_difference_follow_the_results(small, tmp_path):
+    values = {"high": (0.9, 0.01), "low": (0.5, 0.02), "near": (0.915, 0.006), "far": (-0.5, 0.02)}
+    found = [
+        rf"\setresult{{t.{model}.nmi.{stat}}}{{\num{{{value}}}}}"
+        for model, pair in values.items()
+        for stat, value in zip(("mean", "sd"), pair, strict=True)
+    ]
+    pairs = [("high", "low"), ("low", "high"), ("high", "near"), ("low", "far"), ("high", "high")]
+    said = "; ".join(rf"\versus{{t.{a}.nmi}}{{t.{b}.nmi}}" for a, b in pairs)
+    text = " ".join(text_of(built(tmp_path, small("\n".join(found) + "\nIt lies: " + said + "."))).split())
+    spread = "within the spread of"
+    assert f"It lies: above; below; {spread}; above; {spread}." in text
+
+
+@pytest.mark.latex
+@needs_latex
 def test_an_undefined_reference_is_refused(small, tmp_path):
     with pytest.raises(Refused, match="undefined references: eq:nowhere"):
         built(tmp_path, small(r"See \cref{eq:nowhere}."))
