@@ -6,6 +6,8 @@ it. So the change is measured too, stimulated less control, and there the contro
 predicts, and its own profile is what the prediction has changed; the real change is counted from the other half:
     predicted change = mean prediction(A) - mean control(A),    real change = mean stimulated - mean control(B)
 With one control profile in both, its noise would stand in both, and they would agree where there is no effect at all.
+
+Source: thesis, eq:response-change.
 """
 
 import numpy as np

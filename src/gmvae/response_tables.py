@@ -65,14 +65,14 @@ def summaries(table: pd.DataFrame, held: dict, models: list[str]) -> pd.DataFram
 
 def panel(found: pd.DataFrame, measure: str, heads: dict[str, str], names: dict) -> str:
     """One tabular: a row per model and way, a mean per held-out type, their mean and its spread over seeds."""
-    of_measure = found[found.measure == measure].set_index(["model", "way", "task"])
+    of_measure = found[found.measure == measure]
     title = MEASURES[measure.removeprefix("change_")]
     head = [title, *(rf"\multicolumn{{1}}{{c}}{{{head}}}" for head in [*heads.values(), "Mean"])]
     body = []
-    for model, way in dict.fromkeys((model, way) for model, way, _ in of_measure.index):
-        both = (of_measure.loc[model].index.get_level_values("way").nunique()) > 1
+    for (model, way), here in of_measure.groupby(["model", "way"], sort=False):
+        both = of_measure[of_measure.model == model].way.nunique() > 1
         name = typeset.text(names[model]) + (rf", through ${way}$" if both else "")
-        here = of_measure.loc[(model, way)]
+        here = here.set_index("task")
         cells = [value(here["mean"].get(task, np.nan)) for task in heads]
         body.append(" & ".join([name, *cells, value(here.loc["mean", "mean"], here.loc["mean", "sd"])]) + r" \\")
     columns = "r" * (len(heads) + 1)

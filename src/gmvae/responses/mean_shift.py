@@ -2,6 +2,8 @@
 
 A type counts by n m / (n + m), of n treated and m untreated cells: the inverse of the variance of its change, where
 cells vary alike. A type of two cells has its say, and no more. Types seen on one side only have no change.
+
+Source: thesis, eq:mean-shift.
 """
 
 import numpy as np
