@@ -102,6 +102,6 @@ def test_every_diagram_is_shown_and_every_figure_of_the_chapters_referred_to():
 def test_every_table_and_figure_of_a_task_stands_behind_its_condition():
     """A study without a task must not ask for that task's results."""
     for path in PROSE:
-        for task in re.findall(r"\\(?:result|spread|fact)\{([a-z0-9]+)", source(path)):
+        for task in re.findall(r"\\(?:result|spread|fact|versus)\{([a-z0-9_]+)", source(path)):
             text = source(path)
             assert path.stem == task or rf"\iftask{{{task}}}" in text or rf"in {task}}}" in text, f"{path.name}: {task}"
