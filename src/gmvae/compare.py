@@ -13,12 +13,11 @@ import pandas as pd
 
 from gmvae import command, typeset, walltimes
 from gmvae import config as plan
-from gmvae.differences import ERRORS, compared, states
+from gmvae.differences import ERRORS, RESPONSE, compared, states
 from gmvae.errors import Refused
 from gmvae.reference import fingerprint
 
 HEADLINES = ["accuracy", "purity", "nmi", "ari", "elbo", "objective", "silhouette"]  # a run's is the first that it has
-RESPONSE = "r2"  # in the names of the metrics of a predicted response, which are always printed
 
 
 def compare(results: Path, reference: Path, every: bool = False) -> None:
@@ -112,7 +111,7 @@ def print_rows(rows: pd.DataFrame, names: dict[str, str], every: bool) -> None:
         print("  {:<24} {:<22} {:>26} {:>26} {:>16}".format(*head))
         for model, of_model in of_task.groupby("model", sort=False):
             shown = {next((metric for metric in HEADLINES if metric in set(of_model.metric)), None)}
-            shown |= {metric for metric in of_model.metric if RESPONSE in metric}
+            shown |= set(RESPONSE)
             for row in of_model.itertuples():
                 if every or row.metric in shown or row.outside:
                     print(line(row, names.get(model, model), names.get(row.metric, row.metric)))

@@ -6,6 +6,7 @@ import pandas as pd
 
 from gmvae import evidence
 
+RESPONSE = ("response_r2", "response_change_r2")  # of the metrics of a predicted response, those that stand for all
 ERRORS = 3.0  # standard errors of a difference of means beyond which a figure is outside
 
 

@@ -7,13 +7,13 @@ import pandas as pd
 
 from gmvae import command, evidence, typeset, walltimes
 from gmvae import config as plan
+from gmvae.differences import RESPONSE
 from gmvae.errors import Refused
 from gmvae.files import write_text
 
 BEGIN, END = "<!-- results: written by `make readme` -->", "<!-- end of results -->"
 OURS = ("gmdvae", "cgmdvae")  # the models that the thesis is about; the first that has the measure stands in the row
 MEASURES = ("accuracy", "purity")  # a task's row has the first of them that one of OURS has
-RESPONSE = ("r2", "change_r2")  # of a predicted response: rows of their own
 CONTROLS = ("truth", "random")
 
 

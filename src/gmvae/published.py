@@ -8,9 +8,9 @@ The rows are hand-written, thesis/published.csv, one for each figure; rows of on
     kind       published: a figure of others, `low` or `low` to `high`, with `spread` where they have one
                here: another model of this study, named in `low`, for comparison
                aim: what ours should reach: a number in `low`, or the mean of the model that it names
-    statistic  of an aim: mean, picked (the seed picked by its objective) or min over seeds; else what the figure is
+    statistic  of an aim: mean, picked (the seed picked by its objective) or min over seeds, to be reached; or max over
+               seeds, not to be passed, where smaller is better; of a published figure: what it is
     what       who or what the figure is of; source: its key in thesis/references.bib
-Larger is better for all of these measures.
 """
 
 from fnmatch import fnmatchcase
@@ -25,9 +25,9 @@ from gmvae.files import write_csv, write_text
 from gmvae.numbers import metrics_of
 
 COLUMNS = ["task", "title", "measure", "ours", "kind", "statistic", "low", "high", "spread", "what", "source"]
-MEASURED = ["split", "n_components", "n_seeds", "mean", "sd", "min", "picked", "threshold", "verdict"]
+MEASURED = ["split", "n_components", "n_seeds", "mean", "sd", "min", "max", "picked", "threshold", "verdict"]
 KINDS = ("published", "here", "aim")
-STATISTICS = ("mean", "picked", "min")
+STATISTICS = ("mean", "picked", "min", "max")
 ROUNDING = 1e-9
 
 
@@ -93,7 +93,7 @@ def judged(row: dict, table: pd.DataFrame, meant: list[str], tasks: dict) -> lis
     components = {tasks[task]["n_components"].get(model) for task in meant}
     found = {"split": "test", "n_components": components.pop() if len(components) == 1 else None}
     found |= {"n_seeds": len(by_seed), "mean": by_seed.mean(), "sd": by_seed.std(ddof=1), "min": by_seed.min()}
-    found |= {"picked": picked, "threshold": threshold(row, table, meant)}
+    found |= {"max": by_seed.max(), "picked": picked, "threshold": threshold(row, table, meant)}
     return [row | found | {"verdict": verdict(row, found, table, meant)}]
 
 
@@ -126,7 +126,8 @@ def verdict(row: dict, found: dict, table: pd.DataFrame, meant: list[str]) -> st
         ours, asked = found[row["statistic"]], found["threshold"]
         if not np.isfinite([ours, asked]).all():
             return "open"
-        return "reached" if ours >= asked - ROUNDING else "missed"
+        spare = asked - ours if row["statistic"] == "max" else ours - asked
+        return "reached" if spare >= -ROUNDING else "missed"
     low, ours = number(row["low"]), found["mean"]
     if row["kind"] == "here":
         low, ours = found["mean"], measured(table, meant, row["ours"], row["measure"])[0].mean()

@@ -6,7 +6,12 @@ from gmvae import typeset
 from gmvae.numbers import seen
 
 WORDS = {"open": "not measured"}  # verdicts that are not shown as they are
-STATISTICS = {"mean": "a mean of", "picked": "in the picked seed", "min": "in every seed"}
+STATISTICS = {  # what an aim asks for
+    "mean": "a mean of at least",
+    "picked": "in the picked seed at least",
+    "min": "in every seed at least",
+    "max": "in every seed at most",
+}
 
 
 def latex(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
@@ -74,5 +79,5 @@ def published_line(row, names: dict) -> str:
 def aim_line(row, names: dict) -> str:
     """The line of an aim."""
     asked = row.low if row.low not in names else f"that of {typeset.text(names[row.low])}"
-    aim = rf"\quad\textit{{aim: {STATISTICS[row.statistic]} at least {asked}}}"
+    aim = rf"\quad\textit{{aim: {STATISTICS[row.statistic]} {asked}}}"
     return f"{aim} & & {WORDS.get(row.verdict, row.verdict)}"
