@@ -1,4 +1,4 @@
-"""The benchmarks count what they say: ratios within rounds, operations of products, seconds of jobs, their data sets."""
+"""The benchmarks count what they say: ratios within rounds, products' operations, seconds of jobs; their data sets."""
 
 import json
 
