@@ -46,7 +46,7 @@ def each(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     for s in range(len(a)):
         product = torch.ops.mkldnn._linear_pointwise(a[s], b[s], None if bias is None else bias[s], "none", [], "")
         if len(a) == 1:
-            return product.unsqueeze(0)
+            return product.unsqueeze_(0)
         found = product.new_empty(len(a), *product.shape) if found is None else found
         found[s] = product
     return found
