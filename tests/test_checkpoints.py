@@ -13,7 +13,15 @@ from gmvae.schedule import Training
 from gmvae.state import State
 from gmvae.weights import save
 
-PLAN = Training(epochs=4, batch_size=16, learning_rate=0.01, autoencode_epochs=1, guide_epochs=1, weight_decay=0.01)
+PLAN = Training(
+    epochs=4,
+    batch_size=16,
+    learning_rate=0.01,
+    schedule="cosine",
+    weight_decay=0.01,
+    autoencode_epochs=1,
+    guide_epochs=1,
+)
 SAME = {"settings": "a", "data": "b", "code": "c"}
 
 
@@ -61,6 +69,13 @@ def test_interrupted_after_every_step_it_ends_with_the_same_bytes(module, labell
     assert found == whole
 
 
+def test_what_a_model_counts_goes_on(tmp_path):
+    """IDEC counts epochs from one refresh of its targets to the next."""
+    rows, model = blobs(), small("idec", refresh_epochs=2)
+    whole = outcome(model, fit(model, rows, PLAN, SEEDS), tmp_path / "whole")
+    assert interrupted("idec", rows, PLAN, tmp_path, every=3, refresh_epochs=2)[0] == whole
+
+
 def test_a_seed_that_has_finished_stays_so_over_interruptions(tmp_path):
     plan = Training(epochs=40, batch_size=16, learning_rate=0.03, patience=1)
     rows, model = blobs(), small("vae")
@@ -74,6 +89,29 @@ def test_noise_drawn_in_blocks_is_found_again_in_the_middle_of_one(tmp_path):
     rows, model = blobs(n=300), small("gmdvae")
     whole = outcome(model, fit(model, rows, plan, SEEDS), tmp_path / "whole")
     assert interrupted("gmdvae", rows, plan, tmp_path, every=31)[0] == whole
+
+
+def test_the_term_that_diverged_is_known_over_an_interruption(tmp_path):
+    """Saved one step after that in which it broke, when it has spoilt all others, and before they are looked through."""
+    state, keeper = State(small("vae"), PLAN, SEEDS), Keeper(tmp_path / "checkpoint.safetensors", SAME, 0)
+    terms, spoilt = state.model.terms, torch.tensor([[torch.nan], [1.0]])
+
+    def poisoned(batch):
+        found = terms(batch)
+        return found | {"kl_z": found["kl_z"] * spoilt} if (state.epoch, state.step) == (2, 1) else found
+
+    def after_step(steps):
+        if (state.epoch, state.step) == (2, 3):
+            raise Stop
+
+    state.model.terms = poisoned
+    with pytest.raises(Stop):
+        complete(state, blobs(), PLAN, after_step)
+    keeper.save(state)
+    again = State(small("vae"), PLAN, SEEDS)
+    keeper.resume(again)
+    complete(again, blobs(), PLAN)
+    assert again.diverged() == [{"seed": SEEDS[0], "epoch": 3, "term": "kl_z"}]
 
 
 @pytest.fixture
