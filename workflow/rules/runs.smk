@@ -18,7 +18,9 @@ def space(wildcards):
 
 def held(wildcards):
     """The options of the steps that predict a response: which type was held out under which condition."""
-    return [part for key, value in (plan.held_out(config, wildcards.task) or {}).items() for part in (f"--{key}", value)]
+    return [
+        part for key, value in (plan.held_out(config, wildcards.task) or {}).items() for part in (f"--{key}", value)
+    ]
 
 
 def seen(wildcards):

@@ -105,11 +105,7 @@ rule tabulate_responses:
         held=json.dumps(HELD),
         # In the order of the rows: keys are not sorted.
         names=json.dumps(
-            {
-                model: config["models"][model]["name"]
-                for task in HELD
-                for model in plan.responding(config, task)
-            }
+            {model: config["models"][model]["name"] for task in HELD for model in plan.responding(config, task)}
         ),
     shell:
         "{PYTHON:q} -m gmvae.response_tables --metrics {input.metrics:q} --held {params.held:q} "
