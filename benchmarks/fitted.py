@@ -1,13 +1,13 @@
 """One training run of this project in a process of its own: prints one JSON line with its seconds and peak memory."""
 
 import json
-import resource
 import time
 from itertools import islice
 from pathlib import Path
 
 import torch
 
+from benchmarks.memory import peak_megabytes
 from gmvae import command, fit
 from gmvae.batches import Rows
 from gmvae.schedule import Training
@@ -45,8 +45,7 @@ def fitted(
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     n = rows.label.shape[1]
     shown = plan.epochs * (min(n, steps * -(-n // -(-n // plan.batch_size))) if steps else n)
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "busy": busy, "rows": shown, "megabytes": megabytes}))
+    print(json.dumps({"seconds": seconds, "busy": busy, "rows": shown, "megabytes": peak_megabytes()}))
 
 
 def loaded(

@@ -1,7 +1,6 @@
 """One training run of scvi-tools' SCVI in a process of its own: prints one JSON line with the seconds of its epochs."""
 
 import json
-import resource
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import scvi
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from benchmarks.memory import peak_megabytes
 from gmvae import command
 
 
@@ -69,8 +69,7 @@ def fitted(
     )
     assert len(clock.began) == epochs + 1 and np.isfinite(model.module.px_r.detach().numpy()).all()
     seconds, busy = (end - start for start, end in zip(clock.began[1], clock.ended, strict=True))
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "busy": busy, "rows": epochs * cells.n_obs, "megabytes": megabytes}))
+    print(json.dumps({"seconds": seconds, "busy": busy, "rows": epochs * cells.n_obs, "megabytes": peak_megabytes()}))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The benchmarks count what they say: ratios within rounds, products' operations, seconds of jobs; their data sets."""
 
 import json
+import sys
 
 import anndata
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import inputs, processes, products, ratios, records, startup, workflow
+from benchmarks import inputs, memory, processes, products, ratios, records, startup, workflow
 from gmvae import data, speed
 from gmvae.batches import rows_of
 from gmvae.errors import Refused
@@ -146,6 +147,12 @@ def test_cells_and_images_keep_the_contract_of_data_sets(tmp_path):
     assert inputs.images(tmp_path, 50) and adata.n_vars == 784
     counts = data.load(tmp_path / "cells400.h5ad").layers["counts"]
     assert 0.05 < counts.nnz / np.prod(counts.shape) < 0.1
+
+
+def test_memory_is_the_process_s_own_and_not_its_parent_s():
+    held = np.ones(1 << 26)  # half a gigabyte
+    code = "from benchmarks.memory import peak_megabytes; print(peak_megabytes())"
+    assert held.sum() and float(processes.answer([sys.executable, "-c", code])) < 400 < memory.peak_megabytes()
 
 
 def test_a_process_that_fails_is_refused_with_what_it_said():
