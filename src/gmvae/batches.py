@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from gmvae.compact import counted, kept
 from gmvae.likelihoods import COUNTS
-from gmvae.matrices import Csr, Matrix, coo, counted, dense, entries_of, kept, taken
+from gmvae.matrices import Csr, Matrix, coo, dense, entries_of, taken
 from gmvae.randomness import permutations
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from gmvae.errors import Refused
+from gmvae.unpacked import size, unpacked
 
 LIKELIHOODS = ("bernoulli", "normal", "negative_binomial", "zero_inflated_negative_binomial")
 COUNT_LIKELIHOODS = ("negative_binomial", "zero_inflated_negative_binomial")
@@ -26,19 +27,22 @@ ROWS = 1 << 16  # of a block, where a whole matrix in double precision would be 
 SIZE_FACTOR = 1e4  # counts are scaled to this many a cell before the logarithm, as is the habit of the field
 
 
-def load(path: Path) -> anndata.AnnData:
-    """The checked data set in the file. Raises Refused where the file is missing, damaged or breaks the contract."""
-    adata = opened(path)
+def load(path: Path, memory: float = np.inf) -> anndata.AnnData:
+    """The checked data set in the file; where its matrices take more than `memory` GiB, they are mapped from disk.
+
+    Raises Refused where the file is missing, damaged or breaks the contract.
+    """
+    adata = opened(path, memory)
     check(adata, str(path))
     return adata
 
 
-def opened(path: Path) -> anndata.AnnData:
+def opened(path: Path, memory: float = np.inf) -> anndata.AnnData:
     """The AnnData in the file, unchecked. Raises Refused where the file is missing, truncated or no AnnData."""
     if not Path(path).is_file():
         raise Refused(f"{path}: no such file; name an existing .h5ad file, or run the step that makes it")
     try:
-        return anndata.read_h5ad(path)
+        return unpacked(path) if memory < np.inf and size(path) > memory * 2**30 else anndata.read_h5ad(path)
     except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause: the file is not whole
         raise Refused(unreadable(path, failure)) from failure
 

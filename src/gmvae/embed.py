@@ -36,12 +36,14 @@ def embed(
     n_samples: int = 8,
     device: str = "auto",
     threads: int = 1,
+    memory: float = 4.0,
 ) -> None:
     """Write latent.h5ad: per seed the latent, q(y|x), clusters, terms and bounds of every row, and a showcase.
 
     data: the prepared data set (h5ad). observed: which labels the model saw. weights: the trained model. output: the
     h5ad written. task, model: names. n_draws: draws of z that q(y|x) is averaged over. n_importance: draws of the
-    importance-weighted bound. n_samples: samples shown of each component. device, threads: as in training.
+    importance-weighted bound. n_samples: samples shown of each component. device, threads, memory: as in
+    training.
     """
     torch.set_num_threads(threads)
     chosen = device_of(device)
@@ -49,7 +51,7 @@ def embed(
     arguments = described["arguments"]
     seeds, k = arguments["seeds"], arguments["n_components"] if trained.has_components else 0
     torch.set_default_dtype(next(trained.parameters()).dtype)
-    adata = dataset.load(data)
+    adata = dataset.load(data, memory)
     rows = rows_of(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], chosen)
     annotations = [key for key in (*dataset.ANNOTATIONS, *dataset.GRADES, "split") if key in adata.obs]
     latent = anndata.AnnData(obs=adata.obs[annotations])

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from gmvae import data as dataset
@@ -38,6 +39,7 @@ def train(
     seeds: list[int],
     device: str = "auto",
     threads: int = 1,
+    memory: float = 4.0,
     checkpoint_minutes: float = 10.0,
     progress: bool = True,
 ) -> None:
@@ -46,6 +48,7 @@ def train(
     data: the prepared data set (h5ad). observed: csv of row, label: what the model may see of the labels. weights,
     history, provenance: what is written. module: a file of gmvae/models. settings: the constructor's keyword settings.
     training: see config.yaml. n_components: K. seeds: one or more. device: auto, cpu or cuda. threads: compute threads.
+    memory: GiB of data above which they stay on disk.
     checkpoint_minutes: from one save of the unfinished run to the next, 0 for none. progress: a live line.
 
     A run that was interrupted goes on from checkpoint.safetensors beside the weights, if that is of the same settings,
@@ -64,7 +67,7 @@ def train(
     plan = planned(training)
     torch.set_default_dtype(DTYPES[plan.precision])
     chosen = device_of(device)
-    rows, likelihood = training_rows(data, observed, len(seeds), n_components, chosen)
+    rows, likelihood = training_rows(data, observed, len(seeds), n_components, chosen, memory)
     arguments = {
         "n_features": rows.x.shape[1],
         "likelihood": likelihood,
@@ -101,19 +104,19 @@ def planned(training: dict) -> Training:
 
 
 def training_rows(
-    data: Path, observed: Path, n_seeds: int, n_components: int, device: torch.device
+    data: Path, observed: Path, n_seeds: int, n_components: int, device: torch.device, memory: float = 4.0
 ) -> tuple[Rows, str]:
     """The training split on the device with the labels that may be seen, and the likelihood's name.
 
     Component k is class k of the data set's classes in sorted order, or cluster k where clusters were told.
     """
-    adata = dataset.load(data)
-    adata = adata[adata.obs["split"] == "train"].copy()
-    told = told_labels(adata.obs, observed)
+    adata = dataset.load(data, memory)
+    train = np.flatnonzero(adata.obs["split"] == "train")
+    told = told_labels(adata.obs.iloc[train], observed)
     if (told.codes >= 0).any() and told.n_categories > n_components:
         n = told.n_categories
         raise Refused(f"n_components: found {n_components}; allowed: at least {n}, the observed classes or clusters")
-    return rows_of(adata, told.codes, n_seeds, n_components, device), str(adata.uns["likelihood"])
+    return rows_of(adata, told.codes, n_seeds, n_components, device, train), str(adata.uns["likelihood"])
 
 
 def bring_to_its_end(state: State, rows: Rows, plan: Training, keeper: Keeper, progress: bool) -> None:

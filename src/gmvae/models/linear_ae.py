@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from gmvae.batches import Batch, Rows
 from gmvae.errors import Refused
 from gmvae.likelihoods import Likelihood
+from gmvae.matrices import mean
 from gmvae.nn import Linear
 from gmvae.randomness import generators
 
@@ -53,7 +54,7 @@ class Model(nn.Module):
 
     def initialise(self, rows: Rows, seeds: list[int]) -> None:
         """Centre the data at the mean of all training rows."""
-        self.centre.copy_(rows.x.mean(0))
+        self.centre.copy_(mean(rows.x))
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each."""
