@@ -92,7 +92,7 @@ def test_noise_drawn_in_blocks_is_found_again_in_the_middle_of_one(tmp_path):
 
 
 def test_the_term_that_diverged_is_known_over_an_interruption(tmp_path):
-    """Saved one step after that in which it broke, when it has spoilt all others, and before they are looked through."""
+    """Saved one step after that in which it broke, when all others are spoilt, and before it is looked for."""
     state, keeper = State(small("vae"), PLAN, SEEDS), Keeper(tmp_path / "checkpoint.safetensors", SAME, 0)
     terms, spoilt = state.model.terms, torch.tensor([[torch.nan], [1.0]])
 
