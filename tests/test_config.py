@@ -240,6 +240,7 @@ REFUSALS = {
         -1,
         "checkpoint_minutes: found -1; allowed: a number from 0 ...",
     ),
+    "less memory than none": ("memory", -1, "memory: found -1; allowed: a number from 0 ..."),
     "half an epoch's patience": (
         "training.patience",
         0.5,
@@ -324,6 +325,7 @@ def test_a_config_that_is_no_mapping_is_refused():
         ("training.clip", 0.5),
         ("checkpoint_minutes", 0),
         ("checkpoint_minutes", 0.5),
+        ("memory", 0.5),
         ("thesis.figures.images", ["digits", "toy"]),
         ("studies.embedded.training", {"epochs": 100}),
     ],

@@ -124,7 +124,8 @@ def test_editing_metrics_evaluates_and_does_not_train(copy):
 
 
 @pytest.mark.parametrize(
-    "change", ["mirror=/somewhere", "cache=/elsewhere", "offline=true", "progress=False", "checkpoint_minutes=1"]
+    "change",
+    ["mirror=/somewhere", "cache=/elsewhere", "offline=true", "progress=False", "checkpoint_minutes=1", "memory=0"],
 )
 def test_what_cannot_change_a_result_runs_nothing(project, change):
     assert planned(project, TARGET, *TINY, "--config", change) == set()

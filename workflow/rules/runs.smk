@@ -62,7 +62,8 @@ rule train:
         "--weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q} "
         "--module {params.module} --settings {params.settings:q} --training {params.training:q} "
         "--n-components {params.n_components} --seeds {params.seeds} "
-        "--device {params.device} --threads {params.threads} --checkpoint-minutes {config[checkpoint_minutes]:q} "
+        "--device {params.device} --threads {params.threads} --memory {config[memory]:q} "
+        "--checkpoint-minutes {config[checkpoint_minutes]:q} "
         "$([ {config[progress]} = True ] && echo --progress || echo --no-progress) > {log:q} 2>&1"
 
 
@@ -87,7 +88,7 @@ rule embed:
     shell:
         "{PYTHON:q} -m gmvae.embed --data {input.data:q} --observed {input.observed:q} --weights {input.weights:q} "
         "--output {output:q} --task {wildcards.task} --model {wildcards.model} "
-        "--device {params.device} --threads {params.threads} > {log:q} 2>&1"
+        "--device {params.device} --threads {params.threads} --memory {config[memory]:q} > {log:q} 2>&1"
 
 
 rule baseline:
