@@ -37,6 +37,9 @@ def provenance(benchmark: str) -> dict[str, object]:
         "dirty": changed != "",
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
+        "load": round(
+            os.getloadavg()[1], 1
+        ),  # processes that wanted a core over the last five minutes, ours among them
         "gigabytes": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "accelerator": "none",
         "system": platform.platform(terse=True),

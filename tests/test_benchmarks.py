@@ -48,7 +48,7 @@ def measured(tmp_path):
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     records.record([{"x": 1}], tmp_path / "peer_provenance.csv")
-    made = pd.read_csv(tmp_path / "provenance.csv", dtype=str).assign(benchmark="peer")
+    made = pd.read_csv(tmp_path / "provenance.csv", dtype=str).assign(benchmark="peer", load=3.6)
     made.to_csv(tmp_path / "provenance.csv", index=False)
     return tmp_path
 
@@ -81,6 +81,7 @@ def test_the_book_quotes_the_ratios_and_draws_every_part(measured):
         r"\setmeasured{epoch.scvi.1}{\num{9000.00}}",
         r"\setmeasured{workflow.own}{\num{4.0}}",
         r"\setmeasured{jobs}{\num{5}}",
+        r"\setmeasured{machine.load}{\num{4}}",
         r"10 seeds/1, digits GM\ensuremath{\Delta}VAE & 5.00 & 4.00 to 6.00 & 5 & met \\",
         r"\codename{train} & 3.00 & torch \\",
     ):

@@ -80,6 +80,7 @@ def machine_macros(table: pd.DataFrame) -> list[str]:
     none = row["accelerator"] == "none"
     told = "no accelerator: nothing was measured on a GPU" if none else f"the accelerator {row['accelerator']}"
     found.append(define("machine.accelerator", typeset.text(told)))
+    found.append(define("machine.load", typeset.number(table["load"].max(), 0)))
     found.append(define("machine.day", str(row["date"])[:10]))
     return [*found, define("machine.commit", str(row["commit"])[:10])]
 
