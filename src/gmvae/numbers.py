@@ -40,9 +40,10 @@ def numbers(metrics: Path, data: list[Path], tasks: dict, names: dict, thesis: d
     lines += fact_lines({path.stem: facts(path) for path in sorted(data)}, tasks)
     for task, of_task in table[table.task.isin(tasks)].groupby("task"):
         lines.append(rf"\setfact{{{task}.seeds}}{{{of_task.seed.nunique()}}}")
-    for (task, model, metric), _ in table.groupby(["task", "model", "metric"]):
-        stats = summary(table, task, model, metric)
-        lines += [rf"\setresult{{{task}.{model}.{metric}.{stat}}}{{{value}}}" for stat, value in stats.items()]
+    for task, of_task in table.groupby("task"):
+        for model, metric in of_task.groupby(["model", "metric"]).groups:
+            stats = summary(of_task, task, model, metric)
+            lines += [rf"\setresult{{{task}.{model}.{metric}.{stat}}}{{{value}}}" for stat, value in stats.items()]
     write_text("\n".join(lines) + "\n", output)
 
 
