@@ -14,19 +14,20 @@ from benchmarks.trained import NETWORK, run
 from gmvae import command
 
 
-def peer(output: Path, rounds: int = 5, epochs: int = 3) -> None:
+def peer(output: Path, rounds: int = 5, rounds_two: int = 3, epochs: int = 3) -> None:
     """Write seconds, rows shown and peak memory of each run on one thread and on two, as csv.
 
-    output: the csv. rounds: how often each case runs, in turn. epochs: of each run, that the clock sees.
+    output: the csv. rounds: how often each case runs, in turn, on one thread, and `rounds_two` on two. epochs: of each run,
+    that the clock sees.
     """
     rows = []
     with tempfile.TemporaryDirectory(prefix="peer.") as folder:
         data = cells(Path(folder), 10_000)
-        for threads in (1, 2):
+        for threads, times in ((1, rounds), (2, rounds_two)):
             cases = {"scvi": scvi(data, epochs, threads)}
             for precision in ("float32", "bfloat16"):
                 cases[precision] = run(data, "vae", epochs=epochs, precision=precision, threads=threads)
-            rows += alternated(cases, rounds, threads)
+            rows += alternated(cases, times, threads)
     record(rows, output)
 
 
