@@ -17,8 +17,8 @@ from gmvae import command
 def peer(output: Path, rounds: int = 5, rounds_two: int = 3, epochs: int = 3) -> None:
     """Write seconds, rows shown and peak memory of each run on one thread and on two, as csv.
 
-    output: the csv. rounds: how often each case runs, in turn, on one thread, and `rounds_two` on two. epochs: of each run,
-    that the clock sees.
+    output: the csv. rounds: how often each case runs, in turn, on one thread, and `rounds_two` on two. epochs: how many
+    of each run the clock sees.
     """
     rows = []
     with tempfile.TemporaryDirectory(prefix="peer.") as folder:
