@@ -2,12 +2,17 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
-from models import MODELS, SEEDS, blobs, small
+from anndata import AnnData
+from models import MODELS, SEEDS, D, K, blobs, small
+from scipy.sparse import csr_matrix
 
+from gmvae.batches import rows_of
 from gmvae.errors import Refused
 from gmvae.fit import complete, fit
+from gmvae.likelihoods import COUNTS
 from gmvae.schedule import Training
 from gmvae.state import Standing, State
 
@@ -15,9 +20,9 @@ PLAN = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01, "autoencode_epochs
 SIX = list(range(6))
 
 
-def ended(module, training, seeds=SEEDS, rows=None, change=lambda model: None):
+def ended(module, training, seeds=SEEDS, rows=None, change=lambda model: None, likelihood="normal"):
     """The state at the end of a run; `change` is done to the model before it."""
-    model = small(module, seeds=seeds)
+    model = small(module, likelihood, seeds=seeds)
     change(model)
     state = State(model, training, seeds)
     complete(state, blobs(n_seeds=len(seeds)) if rows is None else rows, training)
@@ -155,6 +160,18 @@ def test_a_diverged_seed_is_at_its_last_good_state_and_the_others_go_on_as_witho
         if name != "model.p.log_variance" and not (module == "scgen" and name == "model.delta"):  # made at the end
             assert torch.equal(tensors[name], tensor), name
     assert history == of_seed(before, 0)[1] and len(history) == epoch
+
+
+@pytest.mark.parametrize("likelihood", COUNTS)
+def test_a_diverged_seed_does_not_touch_the_others_where_counts_are_sparse(likelihood):
+    counts = np.random.default_rng(0).poisson(0.7, (60, D))
+    adata = AnnData(np.log1p(counts).astype(np.float32), layers={"counts": csr_matrix(counts.astype(np.float32))})
+    adata.uns["likelihood"] = likelihood
+    rows = rows_of(adata, np.full(60, -1), 2, K, torch.device("cpu"))
+    plan = Training(**PLAN)
+    state = ended("gmdvae", plan, rows=rows, change=poison(6, float("nan")), likelihood=likelihood)
+    assert [one["term"] for one in state.diverged()] == ["label"]
+    assert same(of_seed(state, 1), of_seed(ended("gmdvae", plan, rows=rows, likelihood=likelihood), 1))
 
 
 def stop_after(state, plan, epochs):
