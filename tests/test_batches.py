@@ -5,7 +5,9 @@ import torch
 from models import blobs
 
 from gmvae.batches import batch_of, encoded, order
+from gmvae.fit import batches
 from gmvae.randomness import generators
+from gmvae.schedule import Training
 
 
 def labels(n, n_labelled, n_seeds=2):
@@ -61,3 +63,15 @@ def test_a_batch_holds_each_seed_s_own_rows():
     assert torch.equal(batch.x[1], rows.x[[2, 4]])
     assert batch.label.argmax(-1).tolist() == [[0, 1], [2, 1]]
     assert batch.condition.argmax(-1).tolist() == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("labelled", [0, 4])
+@pytest.mark.parametrize("n", [60, 61, 67])
+def test_an_epoch_s_last_batch_is_no_new_shape_and_drops_no_row(n, labelled):
+    rows = blobs(n, labelled=labelled)
+    plan = Training(epochs=1, batch_size=16, learning_rate=1e-3, n_samples=2)
+    draws = {purpose: generators([1, 2], purpose) for purpose in ("order", "noise")}
+    found = [batch for _, _, batch in batches(rows, plan, draws, 3)]
+    assert len({tuple(tensor.shape for tensor in batch) for batch in found}) == 1 and len(found) > 1
+    shown = torch.cat([torch.where(batch.weight > 0, batch.index, -1) for batch in found], 1)
+    assert all(set(shown[s].tolist()) - {-1} == set(range(n)) for s in range(2))
