@@ -83,8 +83,13 @@ def test_a_model_without_an_elbo_shows_its_objective(clock, capsys):
 def test_a_resumed_run_counts_its_own_speed(clock, capsys):
     plan = Training(epochs=10, batch_size=16, learning_rate=0.01)
     state, rows = State(small("vae"), plan, SEEDS), blobs()
-    state.epoch = 8
 
+    def interrupted(steps):
+        if (state.epoch, state.step) == (8, 2):
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        complete(state, rows, plan, interrupted)
     line = Progress(state, plan, 60)
 
     def after_step(steps):

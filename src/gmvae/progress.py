@@ -20,14 +20,17 @@ class Progress:
         self.n_samples = n_rows * len(state.seeds)  # of an epoch
         own_weight = hasattr(state.model, "kl_weight")
         self.name = "ELBO" if state.model.has_bound and not own_weight else "objective"
-        self.first = self.last = done(state, 1)  # epochs
+        self.first: float | None = None  # epochs done before the first step
+        self.last = 0.0  # epochs done when it was last shown
         self.started = self.shown_at = time.monotonic()
 
     def after_step(self, state: State, steps: int) -> None:
         """Show the line where it is time for it; `steps` are those of an epoch."""
         if not self.shown:
             return
-        now, epochs = time.monotonic(), done(state, steps)
+        now, epochs = time.monotonic(), state.epoch + state.step / steps
+        if self.first is None:
+            self.first = self.last = epochs - 1 / steps
         ended = epochs == self.training.epochs
         waited, moved = now - self.shown_at, epochs - self.last
         due = waited >= LIVE if self.live else waited >= PAUSE and moved >= SHARE * self.training.epochs
@@ -57,8 +60,3 @@ class Progress:
             f"{at}, {self.name} {float(reached[running].mean()):.6g}, {speed}"
             f"{f' ({stopped} stopped)' if stopped else ''}, {int(left // 60)}:{int(left % 60):02d} left"
         )
-
-
-def done(state: State, steps: int) -> float:
-    """How many epochs are done, of so many steps each."""
-    return state.epoch + state.step / steps
