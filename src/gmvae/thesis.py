@@ -21,6 +21,7 @@ PACKAGES = (
 INSTALL = f"install them, on Debian or Ubuntu with: apt-get install {PACKAGES}"
 SHOWN = 10  # errors of LaTeX that are printed; the rest stands in the log
 ERROR = re.compile(r"^(?:! .+|\S+?:\d+: .+|.*ERROR - .+)$", re.MULTILINE)  # of LaTeX, with and without line, of biber
+PASSES = 9  # of LaTeX, at most: tables over many pages and citations in them settle one after the other
 UNDEFINED = re.compile(r"(?:Reference|Citation) [`'](.+?)' .*?undefined")
 MISSING_STYLE = re.compile(r"File `(.+?\.(?:sty|cls|code\.tex))' not found")
 
@@ -61,6 +62,7 @@ def thesis(main: Path, output: Path, build: Path, only: str | None = None) -> No
 def arguments(main: Path, build: Path, only: str | None) -> list[str]:
     """The command line of latexmk: no shell escape, no settings of the user's, errors with file and line."""
     options = ["-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "-no-shell-escape"]
+    options += ["-e", f"$max_repeat={PASSES}"]
     if only is not None:
         options += ["-g", rf"-usepretex=\includeonly{{{only}}}"]  # -g: no source has changed, set it all the same
     return ["latexmk", *options, f"-outdir={os.path.relpath(build)}", os.path.relpath(main)]
