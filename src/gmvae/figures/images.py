@@ -13,7 +13,8 @@ from gmvae.data import load
 from gmvae.errors import Refused
 
 LABEL = 1.1  # inches left of the images
-CELL = 0.42  # inches: the largest size of an image
+CELL = 0.34  # inches: the largest size of an image
+HEIGHT = 6.3  # inches: leaves room on the page for text
 TITLE = 0.26  # inches above a block
 SPACE = 0.05  # inches below a model
 SAMPLES = (8, 6, 4, 3, 2, 1)  # how many of each component, as many as the page holds
@@ -79,9 +80,10 @@ def page(images: dict[str, np.ndarray], samples: dict[str, np.ndarray], shape: t
         pictures = [drawn for block in blocks.values() for drawn in block.values()]
         between = SPACE * (1 + len(pictures)) + (TITLE + SPACE) * len(blocks)
         inked = sum(cell(drawn) * len(drawn) for drawn in pictures)
-        if between + inked <= style.HEIGHT:
+        if between + inked <= HEIGHT:
             break
-    scale = min(1.0, (style.HEIGHT - between) / inked)
+    room = HEIGHT if between + inked <= HEIGHT else style.HEIGHT  # so many models have a page
+    scale = min(1.0, (room - between) / inked)
     height = between + scale * inked
     figure = style.canvas(height, layout="none")
     low, high = float(images["Test images"].min()), float(images["Test images"].max())
