@@ -15,6 +15,7 @@ from gmvae.published import list_published
 from gmvae.response_tables import MACROS, MEASURES, tabulate_responses
 from gmvae.runs import list_runs
 from gmvae.sources import ROOT
+from gmvae.speed import speed
 from gmvae.tables import tabulate
 
 matplotlib.use("pdf")
@@ -116,4 +117,7 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
         for task in tasks(config)
     }
     hand_written = ROOT / "thesis" / "published.csv"
+    speed(
+        sorted((ROOT / "benchmarks").glob("*.csv")), {}, made / "tables" / "speed.tex", made / "figures" / "speed.pdf"
+    )
     list_published(made / "metrics.csv", hand_written, with_k, shown, made / "tables" / "published.tex")

@@ -205,6 +205,25 @@ rule claims:
         "--mode {params.mode} --output {output:q} > {log:q} 2>&1"
 
 
+rule speed:
+    input:
+        benchmarks=sorted(str(path.relative_to(ROOT)) for path in Path(ROOT, "benchmarks").glob("*.csv")),
+        code=sources("gmvae.speed"),
+    output:
+        tex="results/tables/speed.tex",
+        figure=multiext("results/figures/speed", ".pdf", ".svg"),
+    log:
+        "results/logs/speed.log",
+    params:
+        names=json.dumps(
+            {model: config["models"][model]["name"] for model in ("vae", "gmdvae") if model in config["models"]},
+            sort_keys=True,
+        ),
+    shell:
+        "{PYTHON:q} -m gmvae.speed --benchmarks {input.benchmarks:q} --names {params.names:q} --output {output.tex:q} "
+        "--figure {output.figure[0]:q} > {log:q} 2>&1"
+
+
 rule results:
     """Everything but the PDF: for a machine without LaTeX."""
     input:
@@ -213,6 +232,7 @@ rule results:
         ["results/tables/responses.tex"] if HELD else [],
         "results/tables/runs.tex",
         "results/tables/published.tex",
+        "results/tables/speed.tex",
         "results/numbers.tex",
         "results/claims.tex",
 
