@@ -6,7 +6,6 @@ import anndata
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from gmvae.compact import counted, kept
 from gmvae.likelihoods import COUNTS
@@ -86,7 +85,7 @@ def only(rows: Rows, some: Tensor) -> Rows:
 
 def encoded(codes: Tensor, n: int) -> Tensor:
     """One-hot rows of integer codes, all zeros where the code is -1, [...] -> [..., n]."""
-    return one_hot(codes + 1, n + 1)[..., 1:].to(torch.get_default_dtype())
+    return (codes.unsqueeze(-1) == torch.arange(n, device=codes.device)).to(torch.get_default_dtype())
 
 
 def batch_of(rows: Rows, index: Tensor, noise: Tensor, weight: Tensor | None = None) -> Batch:
