@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from gmvae.files import beside
@@ -99,7 +99,7 @@ class Keeper:
         described |= {"identity": self.identity, "seconds": self.spent()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         with beside(self.path) as temporary:
-            save_file(tensors, temporary, metadata={"state": json.dumps(described)})
+            temporary.write_bytes(save(tensors, metadata={"state": json.dumps(described)}))
         self.saved = time.monotonic()
 
     def resume(self, state: State) -> None:

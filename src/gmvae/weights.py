@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from torch import nn
 
 from gmvae.errors import Refused
@@ -31,7 +31,7 @@ def save(model: nn.Module, module: str, arguments: dict, path: Path) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     described = json.dumps({"module": module, "arguments": arguments}, sort_keys=True)
     with beside(path) as temporary:
-        save_file(tensors, temporary, metadata={"model": described})
+        temporary.write_bytes(as_bytes(tensors, metadata={"model": described}))  # its own writer lets nobody else read
 
 
 def load(path: Path, device: torch.device) -> tuple[nn.Module, dict]:
