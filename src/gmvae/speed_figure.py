@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullLocator
 
 from gmvae import style
 
@@ -49,7 +50,10 @@ def against_peer(axes: Axes, table: pd.DataFrame) -> None:
             places.append((3.6 * i + j, f"{PROGRAMS[program]}, {n}"))
     axes.set_xticks([place for place, _ in places], [name for _, name in places], rotation=90, size=7)
     axes.set_ylabel("seconds per epoch", size=8)
-    axes.set_ylim(0)
+    axes.set_yscale("log")  # a run that met a busy neighbour may take many times the others' time
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def ratio_panel(axes: Axes, table: pd.DataFrame, over: str, under: str, label: str) -> None:
@@ -59,7 +63,7 @@ def ratio_panel(axes: Axes, table: pd.DataFrame, over: str, under: str, label: s
     names = list(dict.fromkeys(table["of"]))
     for i, name in enumerate(names):
         dots(axes, i, ratio[name].to_numpy(), 0)
-    axes.set_xticks(range(len(names)), [style.text(name).replace(" ", "\n") for name in names], size=7)
+    axes.set_xticks(range(len(names)), [style.text(name) for name in names], rotation=90, size=7)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylabel(label, size=8)
     axes.set_ylim(0)
