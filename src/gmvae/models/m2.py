@@ -87,7 +87,7 @@ class Model(nn.Module):
         `weight` [S, B, K] of each pair of row and class, which the optimal variance averages with.
         """
         h = self.decoder(self.with_every_class(z)).flatten(2, 3)  # S, k, B·K, n_outputs
-        pairs = x.repeat_interleave(self.n_components, 1)  # S, B·K, D
+        pairs = x.to_dense().repeat_interleave(self.n_components, 1)  # S, B·K, D
         log_p_x = self.p.log_prob(pairs, h, None if weight is None else weight.flatten(1, 2))
         return log_p_x.unflatten(2, (-1, self.n_components))
 
