@@ -114,7 +114,7 @@ def test_a_signal_waits_for_the_end_of_a_step(toy, tmp_path, number, monkeypatch
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments_it_ends_with_the_same_bytes(toy, tmp_path):
     """It saves after every step, so that it is killed while it writes, too."""
-    plan = {"epochs": 60, "autoencode_epochs": 15, "guide_epochs": 15}
+    plan = {"epochs": 30, "batch_size": 128, "autoencode_epochs": 8, "guide_epochs": 8}
     whole = started(toy, tmp_path / "whole", **plan)
     assert whole.wait() == 0, whole.stderr.read()
     seconds = json.loads((tmp_path / "whole/provenance.json").read_text())["seconds"]
