@@ -34,3 +34,15 @@ class Spread(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config, log):
     """The scheduler of a run on several cores."""
     return Spread(config, log)
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """A folder with the study's toy set, and what its models may see of the labels."""
+    from gmvae.observe import observe
+    from gmvae.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("toy")
+    prepare("toy", folder / "toy.h5ad", "Toy", test_share=0.2)
+    observe(folder / "toy.h5ad", folder / "observed.csv", "none")
+    return folder

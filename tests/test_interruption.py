@@ -18,21 +18,10 @@ from checkout import copied, snakemake
 
 import gmvae.models.vae
 from gmvae.errors import Refused
-from gmvae.observe import observe
-from gmvae.prepare import prepare
 from gmvae.train import train
 
 SETTINGS = {"n_latent": 4, "n_hidden": 16}
 PLAN = {"epochs": 12, "batch_size": 32, "learning_rate": 1e-3, "autoencode_epochs": 3, "guide_epochs": 3}
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    """The toy set and what models may see of its labels."""
-    folder = tmp_path_factory.mktemp("toy")
-    prepare("toy", folder / "toy.h5ad", "Toy", test_share=0.2)
-    observe(folder / "toy.h5ad", folder / "observed.csv", "none")
-    return folder
 
 
 def started(toy, folder, module="gmdvae", minutes=0.0, **training):

@@ -14,21 +14,11 @@ from gmvae import config as plan
 from gmvae.embed import embed
 from gmvae.evaluate import evaluate
 from gmvae.observe import observe
-from gmvae.prepare import prepare
 from gmvae.sources import ROOT
 from gmvae.train import train
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 FEW = {"epochs": 2, "batch_size": 64, "learning_rate": 1e-3}
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    """The toy set of the study and what its models may see."""
-    folder = tmp_path_factory.mktemp("toy")
-    prepare("toy", folder / "toy.h5ad", "Toy", test_share=0.2)
-    observe(folder / "toy.h5ad", folder / "observed.csv", "none")
-    return folder
 
 
 def measured(toy, folder, module="gmdvae", n_components=5, settings=None, training=None, seeds=(0, 1)):

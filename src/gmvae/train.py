@@ -59,10 +59,7 @@ def train(
             seed that diverged.
     """
     started = time.monotonic()
-    if not seeds:
-        raise Refused("seeds: found none; at least one is needed, as `--seeds 0`")
-    if n_components < 1:
-        raise Refused(f"n_components: found {n_components}; allowed: 1 or more")
+    refuse_nothing(seeds, n_components)
     torch.set_num_threads(threads)
     plan = planned(training)
     torch.set_default_dtype(DTYPES[plan.precision])
@@ -88,6 +85,14 @@ def train(
     made = described(asked, seeds, chosen.type, keeper.spent())
     write_json(made | ({"diverged": lost} if lost else {}), provenance)
     keeper.remove()
+
+
+def refuse_nothing(seeds: list[int], n_components: int) -> None:
+    """Refuse a run without a seed or a component."""
+    if not seeds:
+        raise Refused("seeds: found none; at least one is needed, as `--seeds 0`")
+    if n_components < 1:
+        raise Refused(f"n_components: found {n_components}; allowed: 1 or more")
 
 
 def planned(training: dict) -> Training:
