@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from gmvae import config as plan
+from gmvae.checks import check
 from gmvae.errors import Refused
 from gmvae.sources import ROOT, parameters, sources
 
@@ -23,7 +24,7 @@ for switch in "offline", "progress":  # Snakemake reads True and False from the 
     config[switch] = {"true": True, "false": False}.get(config[switch], config[switch])
 
 try:
-    plan.check(config)
+    check(config)
 except Refused as refusal:
     sys.exit(f"error: {refusal}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gmvae import config
+from gmvae import checks, config
 from gmvae.errors import Refused
 from gmvae.models.gmdvae import Model
 from gmvae.schedule import DIVERGED, SCHEDULES, Training
@@ -44,12 +44,12 @@ def changed(original: dict, key: str, value: object) -> dict:
 
 def message(config_: dict) -> str:
     with pytest.raises(Refused) as refusal:
-        config.check(config_)
+        checks.check(config_)
     return str(refusal.value)
 
 
 def test_the_shipped_config_is_accepted(shipped):
-    config.check(shipped)
+    checks.check(shipped)
 
 
 REFUSALS = {
@@ -331,7 +331,7 @@ def test_a_config_that_is_no_mapping_is_refused():
     ],
 )
 def test_it_is_accepted(shipped, key, value):
-    config.check(changed(shipped, key, value))
+    checks.check(changed(shipped, key, value))
 
 
 def test_all_studies_are_checked_not_only_the_current_one(shipped):
@@ -342,7 +342,7 @@ def test_all_studies_are_checked_not_only_the_current_one(shipped):
 def test_reading_is_cheap(shipped):
     """Snakemake reads the config on every call, and once more in each job."""
     start = time.perf_counter()
-    config.check(shipped)
+    checks.check(shipped)
     assert time.perf_counter() - start < 2
 
 
@@ -363,7 +363,7 @@ def test_later_entries_win_for_training(shipped):
 def test_settings_of_a_task_reach_those_who_take_them_and_a_models_own_win(shipped):
     shipped["tasks"]["toy"]["settings"] = {"n_latent": 3, "n_hidden": 4, "n_dimensions": 5}
     shipped["models"]["vae"]["settings"] = {"n_hidden": 6}
-    config.check(shipped)
+    checks.check(shipped)
     assert config.model_settings(shipped, "toy", "vae") == {"n_latent": 3, "n_hidden": 6}
     assert config.model_settings(shipped, "toy", "ae") == {"n_latent": 3, "n_hidden": 4}
     assert config.model_settings(shipped, "toy", "pca_kmeans") == {"n_dimensions": 5}

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from gmvae.baseline import baseline
-from gmvae.config import accepted, files
+from gmvae.checks import files
+from gmvae.config import accepted
 from gmvae.data import load
 from gmvae.embed import embed
 from gmvae.errors import Refused

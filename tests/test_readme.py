@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gmvae import config
+from gmvae import checks, config
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,5 +50,5 @@ def test_the_example_of_a_data_set_is_accepted():
     for section, entries in yaml.safe_load(block).items():
         merged[section] |= entries
         merged["studies"]["embedded"]["tasks"] += [name for name in entries if section == "tasks"]
-    config.check(merged)
+    checks.check(merged)
     assert "mine" in config.tasks(merged)

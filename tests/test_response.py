@@ -14,7 +14,8 @@ from sklearn.metrics import r2_score
 from gmvae import data, heldout, response
 from gmvae.batches import rows_of
 from gmvae.cells import preprocessed
-from gmvae.config import check, evaluated, figures, held_out, responding
+from gmvae.checks import check
+from gmvae.config import evaluated, figures, held_out, responding
 from gmvae.embed import only
 from gmvae.errors import Refused
 from gmvae.evaluate import COLUMNS
