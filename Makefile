@@ -26,15 +26,15 @@ report: all  ## results/report.html: every figure and table in one file, for a b
 	.venv/bin/snakemake --report results/report.html
 
 compare: $(STAMP)  ## your results/metrics.csv beside the reference of the same study
-	@.venv/bin/python -m gmvae.compare --results results --reference results/reference
+	@.venv/bin/python -m gmvae.reference.compare --results results --reference results/reference
 
 reference: $(STAMP)  ## keep the finished study as the reference: make reference STUDY=full
-	.venv/bin/python -m gmvae.reference --study $(STUDY) --results results --output results/reference/$(STUDY) \
+	.venv/bin/python -m gmvae.reference.keep --study $(STUDY) --results results --output results/reference/$(STUDY) \
 		--config config.yaml --records .snakemake/metadata
 	$(MAKE) readme
 
 readme: $(STAMP)  ## README's tables of results, from results/reference
-	.venv/bin/python -m gmvae.overview --readme README.md --reference results/reference
+	.venv/bin/python -m gmvae.reference.readme --readme README.md --reference results/reference
 
 bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.csv, every ratio in the last line
 	@for part in peer seeds precision ceiling growth workflow startup; do \

@@ -8,10 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
-from gmvae import config as plan
-from gmvae.checks import check
-from gmvae.errors import Refused
-from gmvae.sources import ROOT, parameters, sources
+from gmvae.pipeline import plan
+from gmvae.pipeline.config_checks import check_config
+from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.sources import ROOT, parameter_names, source_files
 
 
 configfile: Path(workflow.basedir, "config.yaml")
@@ -24,7 +24,7 @@ for switch in "offline", "progress":  # Snakemake reads True and False from the 
     config[switch] = {"true": True, "false": False}.get(config[switch], config[switch])
 
 try:
-    check(config)
+    check_config(config)
 except Refused as refusal:
     sys.exit(f"error: {refusal}")
 

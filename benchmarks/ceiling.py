@@ -10,7 +10,7 @@ from benchmarks.inputs import cells, digits, images
 from benchmarks.processes import alternated
 from benchmarks.records import record
 from benchmarks.trained import run
-from gmvae import command
+from gmvae.pipeline.command import run_step
 
 
 def ceiling(output: Path) -> None:
@@ -33,4 +33,4 @@ def ceiling(output: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(ceiling)
+    run_step(ceiling)

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from benchmarks.memory import peak_megabytes
-from gmvae import command, fit
-from gmvae.batches import Rows
-from gmvae.schedule import Training
-from gmvae.train import planned, training_rows
-from gmvae.weights import built
+from gmvae.formats.weights import build_model
+from gmvae.nn.batches import Rows
+from gmvae.pipeline.command import run_step
+from gmvae.runs.train import check_training, training_rows
+from gmvae.training import loop
+from gmvae.training.schedule import Training
 
 WARM_UP = 10  # steps
 
@@ -36,12 +37,14 @@ def fitted(
     many; 0 means all. A few steps go before the clock starts.
     """
     model, rows, plan, seeds = loaded(data, observed, module, settings, training, n_components, n_seeds, threads)
-    whole = fit.batches
-    fit.batches = lambda *given: islice(whole(*given), WARM_UP)
-    fit.fit(model, rows, planned(training | {"epochs": 1, "autoencode_epochs": 0, "guide_epochs": 0}), seeds)
-    fit.batches = (lambda *given: islice(whole(*given), steps)) if steps else whole
+    whole = loop.epoch_batches
+    loop.epoch_batches = lambda *given: islice(whole(*given), WARM_UP)
+    loop.fit_model(
+        model, rows, check_training(training | {"epochs": 1, "autoencode_epochs": 0, "guide_epochs": 0}), seeds
+    )
+    loop.epoch_batches = (lambda *given: islice(whole(*given), steps)) if steps else whole
     started, busy = time.perf_counter(), time.process_time()
-    fit.fit(model, rows, plan, seeds)
+    loop.fit_model(model, rows, plan, seeds)
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     n = rows.label.shape[1]
     shown = plan.epochs * (min(n, steps * -(-n // -(-n // plan.batch_size))) if steps else n)
@@ -60,12 +63,12 @@ def loaded(
 ) -> tuple[torch.nn.Module, Rows, Training, list[int]]:
     """The model, the training rows, the plan and the seeds of a run."""
     torch.set_num_threads(threads)
-    plan, seeds = planned(training), list(range(n_seeds))
+    plan, seeds = check_training(training), list(range(n_seeds))
     rows, likelihood = training_rows(data, observed, n_seeds, n_components, torch.device("cpu"))
     n_features = rows.x.shape[1]
     of_model = {"n_features": n_features, "likelihood": likelihood, "seeds": seeds, "n_components": n_components}
-    return built(module, of_model | settings), rows, plan, seeds
+    return build_model(module, of_model | settings), rows, plan, seeds
 
 
 if __name__ == "__main__":
-    command.run(fitted)
+    run_step(fitted)

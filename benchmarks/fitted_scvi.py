@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from benchmarks.memory import peak_megabytes
-from gmvae import command
+from gmvae.pipeline.command import run_step
 
 
 class Clock(Callback):
@@ -73,4 +73,4 @@ def fitted(
 
 
 if __name__ == "__main__":
-    command.run(fitted)
+    run_step(fitted)

@@ -12,8 +12,8 @@ from benchmarks.inputs import cells
 from benchmarks.processes import alternated
 from benchmarks.records import record
 from benchmarks.trained import TRAINING, run
-from gmvae import command
-from gmvae.errors import Refused
+from gmvae.pipeline.command import run_step
+from gmvae.pipeline.errors import Refused
 
 BYTES_PER_CELL = 3_000  # of disk: 140 counts of 8 bytes twice, with room
 
@@ -42,4 +42,4 @@ def sized(folder: Path, n: int, shown: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    command.run(growth)
+    run_step(growth)

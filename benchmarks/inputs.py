@@ -8,8 +8,8 @@ import pandas as pd
 from sklearn.datasets import load_digits
 
 from benchmarks.simulated import write_cells
-from gmvae.files import beside
-from gmvae.prepare import prepare
+from gmvae.data.prepare import prepare
+from gmvae.formats.writing import write_atomically
 
 
 def cells(folder: Path, n: int) -> list[str]:
@@ -36,7 +36,7 @@ def images(folder: Path, n: int = 10_000) -> list[str]:
     adata = anndata.AnnData(large[which].reshape(n + 100, 784).astype(np.float32), obs=obs)
     adata.uns = {"name": "Images", "likelihood": "bernoulli", "shape": np.array([28, 28])}
     path = folder / "images.h5ad"
-    with beside(path) as temporary:
+    with write_atomically(path) as temporary:
         adata.write_h5ad(temporary)
     return options(path)
 

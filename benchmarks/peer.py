@@ -11,7 +11,7 @@ from benchmarks.inputs import cells
 from benchmarks.processes import alternated
 from benchmarks.records import record
 from benchmarks.trained import NETWORK, run
-from gmvae import command
+from gmvae.pipeline.command import run_step
 
 
 def peer(output: Path, rounds: int = 5, rounds_two: int = 3, epochs: int = 3) -> None:
@@ -39,4 +39,4 @@ def scvi(data: list[str], epochs: int, threads: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    command.run(peer)
+    run_step(peer)

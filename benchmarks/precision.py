@@ -11,7 +11,7 @@ from benchmarks.inputs import cells, images
 from benchmarks.processes import alternated
 from benchmarks.records import record
 from benchmarks.trained import run
-from gmvae import command
+from gmvae.pipeline.command import run_step
 
 
 def precision(output: Path, rounds: int = 5, epochs: int = 2) -> None:
@@ -30,4 +30,4 @@ def precision(output: Path, rounds: int = 5, epochs: int = 2) -> None:
 
 
 if __name__ == "__main__":
-    command.run(precision)
+    run_step(precision)

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gmvae.errors import Refused
-from gmvae.sources import ROOT
+from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.sources import ROOT
 
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
 

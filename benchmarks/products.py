@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.fitted import loaded
-from gmvae import command, fit
+from gmvae.pipeline.command import run_step
+from gmvae.training.loop import fit_model
 
 aten = torch.ops.aten
 FIRST = {aten.mm.default: 0, aten.addmm.default: 1, aten.bmm.default: 0, aten.baddbmm.default: 1}  # factor's place
@@ -64,12 +65,12 @@ def products(
     """
     model, rows, plan, seeds = loaded(data, observed, module, settings, training, n_components, n_seeds, threads)
     with Recorder() as recorder:
-        fit.fit(model, rows, plan, seeds)
+        fit_model(model, rows, plan, seeds)
     tensors = {call: [filled(part) for part in call[1]] for call in set(recorder.calls)}
     trained, alone = [], []
     for _ in range(times):
         started = time.perf_counter()
-        fit.fit(model, rows, plan, seeds)
+        fit_model(model, rows, plan, seeds)
         trained.append(time.perf_counter() - started)
         started = time.perf_counter()
         for call in recorder.calls:
@@ -102,4 +103,4 @@ def operations(call: Call) -> int:
 
 
 if __name__ == "__main__":
-    command.run(products)
+    run_step(products)

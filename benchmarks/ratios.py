@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from gmvae import command
-from gmvae.files import write_csv
-from gmvae.sources import ROOT
+from gmvae.formats.writing import write_csv
+from gmvae.pipeline.command import run_step
+from gmvae.pipeline.sources import ROOT
 
 COLUMNS = ["key", "ratio", "median", "low", "high", "aim", "met"]
 AT_LEAST = {"peer.1.float32": 3.0}
@@ -115,4 +115,4 @@ def key(part: str, of: str) -> str:
 
 
 if __name__ == "__main__":
-    command.run(ratios)
+    run_step(ratios)

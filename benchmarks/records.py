@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gmvae.files import write_csv
-from gmvae.provenance import git
+from gmvae.formats.provenance import git
+from gmvae.formats.writing import write_csv
 
 PACKAGES = ("torch", "scvi-tools", "lightning", "snakemake", "numpy", "anndata", "scikit-learn")
 STARTED = time.monotonic()

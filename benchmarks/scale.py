@@ -21,9 +21,9 @@ import pandas as pd
 from anndata.io import sparse_dataset, write_elem
 
 from benchmarks.simulated import CHUNK, chunk, gene_parameters
-from gmvae import command
-from gmvae.errors import Refused
-from gmvae.files import write_csv
+from gmvae.formats.writing import write_csv
+from gmvae.pipeline.command import run_step
+from gmvae.pipeline.errors import Refused
 
 N_GENES, DENSITY = 30_000, 0.05
 BATCH = 20_000  # cells: the most that doublets are looked for in
@@ -84,7 +84,7 @@ def measured(folder: Path, doublets: bool) -> dict[str, float]:
     given = [str(part) for key, value in options.items() for part in (f"--{key}", value)]
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "gmvae.prepare", *given],
+        [sys.executable, "-m", "gmvae.data.prepare", *given],
         preexec_fn=lambda: os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2]),
     )
     _, status, used = os.wait4(process.pid, 0)
@@ -97,4 +97,4 @@ def measured(folder: Path, doublets: bool) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    command.run(scale)
+    run_step(scale)

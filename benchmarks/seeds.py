@@ -10,7 +10,7 @@ from benchmarks.inputs import cells, digits
 from benchmarks.processes import alternated
 from benchmarks.records import record
 from benchmarks.trained import run, study_run
-from gmvae import command
+from gmvae.pipeline.command import run_step
 
 
 def seeds(output: Path, rounds: int = 5, rounds_cells: int = 3) -> None:
@@ -29,4 +29,4 @@ def seeds(output: Path, rounds: int = 5, rounds_cells: int = 3) -> None:
 
 
 if __name__ == "__main__":
-    command.run(seeds)
+    run_step(seeds)

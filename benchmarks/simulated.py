@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import sparse
 from scipy.optimize import brentq
 
-from gmvae.data import log_normalised
-from gmvae.datasets import pbmc3k, pbmc68k
-from gmvae.files import beside
+from gmvae.data.normalisation import log_normalise
+from gmvae.data.readers import pbmc3k, pbmc68k
+from gmvae.formats.writing import write_atomically
 
 CHUNK = 10_000  # cells that are drawn at once
 
@@ -79,7 +79,7 @@ def write_cells(path: Path, n: int, n_genes: int = 2000, density: float = 0.07) 
     total = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0)
     of_split = np.where(np.arange(n) < n - 100, "train", "test")
     obs = pd.DataFrame({"split": pd.Categorical(of_split), "total": total}, index=[f"cell {i}" for i in range(n)])
-    adata = anndata.AnnData(log_normalised(counts, total), obs=obs, layers={"counts": counts})
+    adata = anndata.AnnData(log_normalise(counts, total), obs=obs, layers={"counts": counts})
     adata.uns = {"name": "Simulated", "likelihood": "negative_binomial", "shape": np.array([], dtype=np.int64)}
-    with beside(path) as temporary:
+    with write_atomically(path) as temporary:
         adata.write_h5ad(temporary)

@@ -4,7 +4,6 @@ A step is a module of this project that is run as a command; its `--help` import
 the one model, reader or baseline that it is asked for.
 """
 
-import ast
 import json
 import sys
 import time
@@ -12,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.processes import answer
 from benchmarks.records import record
-from gmvae import command
-from gmvae.sources import ROOT
+from gmvae.pipeline.command import run_step
+from gmvae.pipeline.sources import step_modules
 
 HEAVY = ("torch", "scanpy", "umap", "numba", "sklearn", "igraph", "seaborn", "anndata", "pandas", "matplotlib", "scipy")
 
@@ -23,7 +22,7 @@ def startup(output: Path, rounds: int = 5) -> None:
 
     output: the csv. rounds: how often each step is called, all of them in turn.
     """
-    found = {step: imported(step) for step in steps()}
+    found = {step: imported(step) for step in step_modules()}
     rows = []
     for number in range(rounds):
         rows.append({"step": "python", "round": number + 1, "seconds": seconds(["-c", "pass"]), "imports": ""})
@@ -40,14 +39,6 @@ def seconds(arguments: list[str]) -> float:
     return time.perf_counter() - started
 
 
-def steps() -> list[str]:
-    """The modules of the project that are commands, by their last statement."""
-    files = sorted(Path(ROOT, "src").rglob("*.py"))
-    last = {file: ast.parse(file.read_text(encoding="utf-8")).body[-1:] for file in files}
-    commands = [file for file in files if last[file] and "__main__" in ast.unparse(last[file][0])]
-    return [".".join(file.relative_to(ROOT / "src").with_suffix("").parts) for file in commands]
-
-
 def imported(module: str) -> list[str]:
     """The large packages that importing the module brings in."""
     code = f"import {module}, json, sys; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
@@ -55,4 +46,4 @@ def imported(module: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    command.run(startup)
+    run_step(startup)

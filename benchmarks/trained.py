@@ -4,8 +4,8 @@ import json
 
 import yaml
 
-from gmvae import config as plan
-from gmvae.sources import ROOT
+from gmvae.pipeline import plan
+from gmvae.pipeline.sources import ROOT
 
 NETWORK = {"n_hidden": 128, "n_layers": 2, "n_latent": 10}
 TRAINING = {"batch_size": 128, "learning_rate": 1e-3}
@@ -30,7 +30,7 @@ def run(
 def study_run(data: list[str], task: str, model: str, n_seeds: int) -> list[str]:
     """A run of the study as config.yaml has it: its settings, schedule and number of epochs."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    settings, training = plan.model_settings(config, task, model), plan.training(config, task, model)
+    settings, training = plan.model_settings(config, task, model), plan.training_settings(config, task, model)
     module = config["models"][model]["module"]
     return command(data, module, settings, training, plan.n_components(config, task, model), n_seeds)
 

@@ -15,8 +15,8 @@ import pandas as pd
 
 from benchmarks.processes import answer
 from benchmarks.records import record
-from gmvae import command
-from gmvae.sources import ROOT
+from gmvae.pipeline.command import run_step
+from gmvae.pipeline.sources import ROOT
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache")
 
@@ -56,4 +56,4 @@ def jobs(project: Path) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    command.run(workflow)
+    run_step(workflow)

@@ -27,7 +27,7 @@ class Spread(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         """What must stay together with the test: its file, or nothing but itself."""
         file = nodeid.partition("::")[0]
-        return file if file.endswith(("test_workflow.py", "test_thesis.py")) else nodeid
+        return file if file.endswith(("test_workflow.py", "test_pdf.py")) else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -39,8 +39,8 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
     """A folder with the study's toy set, and what its models may see of the labels."""
-    from gmvae.observe import observe
-    from gmvae.prepare import prepare
+    from gmvae.data.prepare import prepare
+    from gmvae.runs.observe import observe
 
     folder = tmp_path_factory.mktemp("toy")
     prepare("toy", folder / "toy.h5ad", "Toy", test_share=0.2)

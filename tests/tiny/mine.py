@@ -11,12 +11,12 @@ Source: Lucas 2019, whose optimum is probabilistic PCA.
 import torch
 from torch import Tensor, nn
 
-from gmvae.batches import Batch
-from gmvae.divergences import kl_standard_normal, log_normal
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import Linear, drawn
-from gmvae.randomness import generators, normal
+from gmvae.nn.batches import Batch
+from gmvae.nn.divergences import kl_standard_normal, log_normal
+from gmvae.nn.layers import Linear, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -37,7 +37,7 @@ class Model(nn.Module):
         n_hidden: int = 0,
     ):
         super().__init__()
-        draws = generators(seeds, "init")
+        draws = make_generators(seeds, "init")
         self.n_noise = n_latent
         self.p = Likelihood(likelihood, len(seeds), n_features)
         self.encoder = Linear(draws, n_features, n_latent)
@@ -52,14 +52,14 @@ class Model(nn.Module):
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each."""
         q_z = self.q_z(batch.x)
-        z = drawn(*q_z, batch.noise)
+        z = reparametrise(*q_z, batch.noise)
         reconstruction = self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1)
         return {"reconstruction": reconstruction, "kl_z": kl_standard_normal(*q_z)}
 
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z) p(z) / q(z|x) at the k draws, [S, k, B]."""
         mean, log_variance = self.q_z(batch.x)
-        z = drawn(mean, log_variance, batch.noise)
+        z = reparametrise(mean, log_variance, batch.noise)
         log_q_z = log_normal(z, mean.unsqueeze(1), log_variance.unsqueeze(1))
         return self.p.log_prob(batch.target, self.decoder(z)) + log_normal(z) - log_q_z
 
@@ -81,7 +81,7 @@ class Model(nn.Module):
         """n draws z ~ N(0, I) a seed, [S, n, L]."""
         if component is not None or condition is not None:
             raise Refused("mine: has neither components nor conditions to sample from")
-        return normal(draws, n, self.n_noise)
+        return draw_normals(draws, n, self.n_noise)
 
     def convert(self, batch: Batch, condition: int) -> Tensor:
         """Refused: the model knows no conditions."""

@@ -7,7 +7,7 @@ def data_of(task):
 
 rule fetch:
     input:
-        code=sources("gmvae.fetch"),
+        code=source_files("gmvae.data.fetch"),
     output:
         "results/raw/{source}/{file}",
     log:
@@ -17,7 +17,7 @@ rule fetch:
         sha256=lambda wc: plan.downloads(config)[wc.source][wc.file].get("sha256", ""),
         sha256_decompressed=lambda wc: plan.downloads(config)[wc.source][wc.file].get("sha256_decompressed", ""),
     shell:
-        "{PYTHON:q} -m gmvae.fetch --source {wildcards.source} --file {wildcards.file:q} --output {output:q} "
+        "{PYTHON:q} -m gmvae.data.fetch --source {wildcards.source} --file {wildcards.file:q} --output {output:q} "
         "--url {params.url:q} --sha256={params.sha256:q} --sha256-decompressed={params.sha256_decompressed:q} "
         "--mirror={config[mirror]:q} --cache={config[cache]:q} "
         "$([ {config[offline]} = True ] && echo --offline || echo --no-offline) "
@@ -27,8 +27,8 @@ rule fetch:
 rule prepare:
     input:
         raw=lambda wc: plan.raw_files(config, wc.dataset),
-        code=lambda wc: sources(
-            "gmvae.prepare", *[f"gmvae.datasets.{source}" for source in plan.sources_of(config, wc.dataset)]
+        code=lambda wc: source_files(
+            "gmvae.data.prepare", *[f"gmvae.data.readers.{source}" for source in plan.dataset_sources(config, wc.dataset)]
         ),
     output:
         "results/data/{dataset}.h5ad",
@@ -37,14 +37,14 @@ rule prepare:
     params:
         entry=lambda wc: [
             part
-            for key, value in plan.prepared(config, wc.dataset).items()
+            for key, value in plan.prepare_options(config, wc.dataset).items()
             for part in (f"--{key.replace('_', '-')}", json.dumps(value) if isinstance(value, dict) else str(value))
         ],
         raw=lambda wc, input: (
             ["--raw", f"results/raw/{config['datasets'][wc.dataset]['source']}"] if input.raw else []
         ),
     shell:
-        "{PYTHON:q} -m gmvae.prepare {params.entry:q} {params.raw:q} --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.data.prepare {params.entry:q} {params.raw:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule prepared:
@@ -56,7 +56,7 @@ rule prepared:
 rule observe:
     input:
         data=lambda wc: data_of(wc.task),
-        code=sources("gmvae.observe"),
+        code=source_files("gmvae.runs.observe"),
     output:
         "results/tasks/{task}/observed.csv",
     log:
@@ -64,8 +64,8 @@ rule observe:
     params:
         asked=lambda wc: [
             part
-            for key, value in plan.observed(config, wc.task).items()
+            for key, value in plan.observe_options(config, wc.task).items()
             for part in (f"--{key.replace('_', '-')}", str(value))
         ],
     shell:
-        "{PYTHON:q} -m gmvae.observe --data {input.data:q} --output {output:q} {params.asked:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.runs.observe --data {input.data:q} --output {output:q} {params.asked:q} > {log:q} 2>&1"

@@ -4,13 +4,13 @@
 rule evaluate:
     input:
         latent="results/runs/{task}/{model}/latent.h5ad",
-        code=sources("gmvae.evaluate"),
+        code=source_files("gmvae.metrics.evaluate"),
     output:
         "results/runs/{task}/{model}/metrics.csv",
     log:
         "results/logs/evaluate/{task}/{model}.log",
     shell:
-        "{PYTHON:q} -m gmvae.evaluate --latent {input.latent:q} --output {output:q} "
+        "{PYTHON:q} -m gmvae.metrics.evaluate --latent {input.latent:q} --output {output:q} "
         "--task {wildcards.task} --model {wildcards.model} > {log:q} 2>&1"
 
 
@@ -19,37 +19,37 @@ rule collect:
         metrics=[
             f"results/runs/{task}/{model}/metrics.csv"
             for task in plan.tasks(config)
-            for model in plan.evaluated(config, task)
+            for model in plan.evaluated_models(config, task)
         ]
         + [
             f"results/runs/{task}/{model}/response.csv"
             for task in plan.tasks(config)
-            for model in plan.responding(config, task)
+            for model in plan.response_models(config, task)
         ],
-        code=sources("gmvae.collect"),
+        code=source_files("gmvae.metrics.collect"),
     output:
         report("results/metrics.csv", caption="../report/metrics.rst", category="Metrics"),
     log:
         "results/logs/collect.log",
     shell:
-        "{PYTHON:q} -m gmvae.collect --metrics {input.metrics:q} --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.metrics.collect --metrics {input.metrics:q} --output {output:q} > {log:q} 2>&1"
 
 
 def projected(task):
     """The models whose latent is drawn: trained ones, and spaces without a clustering."""
     spaces = [
         model
-        for model in plan.baselines(config, task)
+        for model in plan.baseline_models(config, task)
         if config["models"][model]["baseline"] == "none" and config["models"][model]["space"] != "data"
     ]
-    return [model for model in plan.models(config, task) if model in spaces + plan.trained(config, task)]
+    return [model for model in plan.models(config, task) if model in spaces + plan.trained_models(config, task)]
 
 
 rule project:
     input:
         data=lambda wc: data_of(wc.task),
         latents=lambda wc: [f"results/runs/{wc.task}/{model}/latent.h5ad" for model in projected(wc.task)],
-        code=sources("gmvae.project"),
+        code=source_files("gmvae.metrics.project"),
     output:
         "results/tasks/{task}/projection.csv",
     log:
@@ -57,5 +57,5 @@ rule project:
     params:
         models=lambda wc: projected(wc.task),
     shell:
-        "{PYTHON:q} -m gmvae.project --data {input.data:q} --latents {input.latents:q} --models {params.models} "
+        "{PYTHON:q} -m gmvae.metrics.project --data {input.data:q} --latents {input.latents:q} --models {params.models} "
         "--output {output:q} > {log:q} 2>&1"

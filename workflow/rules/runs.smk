@@ -19,14 +19,14 @@ def space(wildcards):
 def held(wildcards):
     """The options of the steps that predict a response: which type was held out under which condition."""
     return [
-        part for key, value in (plan.held_out(config, wildcards.task) or {}).items() for part in (f"--{key}", value)
+        part for key, value in (plan.held_out_type(config, wildcards.task) or {}).items() for part in (f"--{key}", value)
     ]
 
 
 def seen(wildcards):
     """The labels that a baseline sees: only a classifier asks for them."""
     name = config["models"][wildcards.model]["baseline"]
-    asks = name != "none" and "observed" in parameters(f"gmvae.baselines.{name}", "assign")
+    asks = name != "none" and "observed" in parameter_names(f"gmvae.runs.baselines.{name}", "assign")
     return f"results/tasks/{wildcards.task}/observed.csv" if asks else []
 
 
@@ -34,7 +34,7 @@ rule train:
     input:
         data=lambda wc: data_of(wc.task),
         observed="results/tasks/{task}/observed.csv",
-        code=lambda wc: sources("gmvae.train", f"gmvae.models.{module(wc)}"),
+        code=lambda wc: source_files("gmvae.runs.train", f"gmvae.models.{module(wc)}"),
     output:
         weights="results/runs/{task}/{model}/weights.safetensors",
         history="results/runs/{task}/{model}/history.csv",
@@ -51,14 +51,14 @@ rule train:
     params:
         module=module,
         settings=lambda wc: json.dumps(plan.model_settings(config, wc.task, wc.model), sort_keys=True),
-        training=lambda wc: json.dumps(plan.training(config, wc.task, wc.model), sort_keys=True),
+        training=lambda wc: json.dumps(plan.training_settings(config, wc.task, wc.model), sort_keys=True),
         n_components=lambda wc: plan.n_components(config, wc.task, wc.model),
         seeds=plan.seeds(config),
         device=config["device"],
         threads=config["threads"],
     shell:
         # exec: a signal to the job reaches Python, which saves the run
-        "exec {PYTHON:q} -m gmvae.train --data {input.data:q} --observed {input.observed:q} "
+        "exec {PYTHON:q} -m gmvae.runs.train --data {input.data:q} --observed {input.observed:q} "
         "--weights {output.weights:q} --history {output.history:q} --provenance {output.provenance:q} "
         "--module {params.module} --settings {params.settings:q} --training {params.training:q} "
         "--n-components {params.n_components} --seeds {params.seeds} "
@@ -72,7 +72,7 @@ rule embed:
         data=lambda wc: data_of(wc.task),
         observed="results/tasks/{task}/observed.csv",
         weights="results/runs/{task}/{model}/weights.safetensors",
-        code=lambda wc: sources("gmvae.embed", f"gmvae.models.{module(wc)}"),
+        code=lambda wc: source_files("gmvae.runs.embed", f"gmvae.models.{module(wc)}"),
     output:
         "results/runs/{task}/{model}/latent.h5ad",
     log:
@@ -86,7 +86,7 @@ rule embed:
         device=config["device"],
         threads=config["threads"],
     shell:
-        "{PYTHON:q} -m gmvae.embed --data {input.data:q} --observed {input.observed:q} --weights {input.weights:q} "
+        "{PYTHON:q} -m gmvae.runs.embed --data {input.data:q} --observed {input.observed:q} --weights {input.weights:q} "
         "--output {output:q} --task {wildcards.task} --model {wildcards.model} "
         "--device {params.device} --threads {params.threads} --memory {config[memory]:q} > {log:q} 2>&1"
 
@@ -96,9 +96,9 @@ rule baseline:
         data=lambda wc: data_of(wc.task),
         latent=space,
         observed=seen,
-        code=lambda wc: sources(
-            "gmvae.baseline",
-            *[f"gmvae.baselines.{name}" for name in [config["models"][wc.model]["baseline"]] if name != "none"],
+        code=lambda wc: source_files(
+            "gmvae.runs.baseline",
+            *[f"gmvae.runs.baselines.{name}" for name in [config["models"][wc.model]["baseline"]] if name != "none"],
         ),
     output:
         latent="results/runs/{task}/{model}/latent.h5ad",
@@ -116,7 +116,7 @@ rule baseline:
         latent=lambda wc, input: ["--latent", input.latent] if input.latent else [],
         observed=lambda wc, input: ["--observed", input.observed] if input.observed else [],
     shell:
-        "{PYTHON:q} -m gmvae.baseline --data {input.data:q} {params.latent:q} {params.observed:q} "
+        "{PYTHON:q} -m gmvae.runs.baseline --data {input.data:q} {params.latent:q} {params.observed:q} "
         "--output {output.latent:q} --provenance {output.provenance:q} --name {params.name} --space {params.space} "
         "--settings {params.settings:q} --n-components {params.n_components} --seeds {params.seeds} "
         "--task {wildcards.task} --model {wildcards.model} > {log:q} 2>&1"
@@ -126,7 +126,7 @@ rule respond:
     input:
         data=lambda wc: data_of(wc.task),
         weights="results/runs/{task}/{model}/weights.safetensors",
-        code=lambda wc: sources("gmvae.respond", f"gmvae.models.{module(wc)}"),
+        code=lambda wc: source_files("gmvae.runs.respond", f"gmvae.models.{module(wc)}"),
     output:
         response="results/runs/{task}/{model}/response.csv",
         profiles="results/runs/{task}/{model}/profiles.csv",
@@ -142,7 +142,7 @@ rule respond:
         device=config["device"],
         threads=config["threads"],
     shell:
-        "{PYTHON:q} -m gmvae.respond --data {input.data:q} --weights {input.weights:q} --output {output.response:q} "
+        "{PYTHON:q} -m gmvae.runs.respond --data {input.data:q} --weights {input.weights:q} --output {output.response:q} "
         "--profiles {output.profiles:q} --task {wildcards.task} --model {wildcards.model} {params.held:q} "
         "--device {params.device} --threads {params.threads} > {log:q} 2>&1"
 
@@ -150,7 +150,7 @@ rule respond:
 rule expect:
     input:
         data=lambda wc: data_of(wc.task),
-        code=lambda wc: sources("gmvae.expect", f"gmvae.responses.{config['models'][wc.model]['response']}"),
+        code=lambda wc: source_files("gmvae.runs.expect", f"gmvae.runs.responses.{config['models'][wc.model]['response']}"),
     output:
         response="results/runs/{task}/{model}/response.csv",
         profiles="results/runs/{task}/{model}/profiles.csv",
@@ -164,6 +164,6 @@ rule expect:
         held=held,
         seeds=plan.seeds(config),
     shell:
-        "{PYTHON:q} -m gmvae.expect --data {input.data:q} --output {output.response:q} "
+        "{PYTHON:q} -m gmvae.runs.expect --data {input.data:q} --output {output.response:q} "
         "--profiles {output.profiles:q} --provenance {output.provenance:q} --name {params.name} --seeds {params.seeds} "
         "--task {wildcards.task} --model {wildcards.model} {params.held:q} > {log:q} 2>&1"

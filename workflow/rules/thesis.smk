@@ -3,19 +3,19 @@
 TEXTS = sorted(
     str(path.relative_to(ROOT)) for path in Path(ROOT, "thesis").rglob("*") if path.suffix in (".tex", ".bib")
 )
-FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.figures(config)]
-HELD = {task: plan.held_out(config, task) for task in plan.tasks(config) if plan.held_out(config, task)}
+FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.thesis_figures(config)]
+HELD = {task: plan.held_out_type(config, task) for task in plan.tasks(config) if plan.held_out_type(config, task)}
 
 
 def names_of(task):
     """Display names of what a task's figures and tables show, as JSON."""
     shown = {task, config["tasks"][task]["dataset"], *plan.models(config, task), *config["names"]}
-    return json.dumps({key: name for key, name in plan.names(config).items() if key in shown}, sort_keys=True)
+    return json.dumps({key: name for key, name in plan.display_names(config).items() if key in shown}, sort_keys=True)
 
 
 def kit(task):
     """What a figure may ask for by the names of its parameters."""
-    models, trained = plan.models(config, task), plan.trained(config, task)
+    models, trained = plan.models(config, task), plan.trained_models(config, task)
     return {
         "data": [data_of(task)],
         "models": projected(task),
@@ -25,21 +25,21 @@ def kit(task):
         "projection": [f"results/tasks/{task}/projection.csv"],
         "metrics": ["results/metrics.csv"],
         "compared": models,
-        "responding": plan.responding(config, task),
-        "profiles": [f"results/runs/{task}/{model}/profiles.csv" for model in plan.responding(config, task)],
+        "responding": plan.response_models(config, task),
+        "profiles": [f"results/runs/{task}/{model}/profiles.csv" for model in plan.response_models(config, task)],
     }
 
 
 def asked(wildcards):
     """The part of the kit that the figure asks for."""
-    wanted = parameters(f"gmvae.figures.{wildcards.figure}", "draw")
+    wanted = parameter_names(f"gmvae.thesis.figures.{wildcards.figure}", "draw")
     return {name: values for name, values in kit(wildcards.task).items() if name in wanted}
 
 
 rule figure:
     input:
         files=lambda wc: [file for values in asked(wc).values() for file in values if "/" in file],
-        code=lambda wc: sources(f"gmvae.figures.{wc.figure}"),
+        code=lambda wc: source_files(f"gmvae.thesis.figures.{wc.figure}"),
     output:
         pdf="results/figures/{task}/{figure}.pdf",
         svg=report(
@@ -55,14 +55,14 @@ rule figure:
         kit=lambda wc: [part for name, values in asked(wc).items() for part in (f"--{name}", *values)],
         names=lambda wc: names_of(wc.task),
     shell:
-        "{PYTHON:q} -m gmvae.figures.{wildcards.figure} --output {output.pdf:q} --task {wildcards.task} "
+        "{PYTHON:q} -m gmvae.thesis.figures.{wildcards.figure} --output {output.pdf:q} --task {wildcards.task} "
         "--names {params.names:q} {params.kit:q} > {log:q} 2>&1"
 
 
 rule tabulate:
     input:
         metrics="results/metrics.csv",
-        code=sources("gmvae.tables"),
+        code=source_files("gmvae.thesis.tables.task"),
     output:
         tex="results/tables/{task}.tex",
         csv=report(
@@ -74,7 +74,7 @@ rule tabulate:
         models=lambda wc: plan.models(config, wc.task),
         controls=lambda wc: [
             model
-            for model in plan.baselines(config, wc.task)
+            for model in plan.baseline_models(config, wc.task)
             if config["models"][model]["baseline"] in ("truth", "random")
         ],
         n_components=lambda wc: json.dumps(
@@ -82,7 +82,7 @@ rule tabulate:
         ),
         names=lambda wc: names_of(wc.task),
     shell:
-        "{PYTHON:q} -m gmvae.tables --metrics {input.metrics:q} --task {wildcards.task} --models {params.models} "
+        "{PYTHON:q} -m gmvae.thesis.tables.task --metrics {input.metrics:q} --task {wildcards.task} --models {params.models} "
         "--controls {params.controls} --n-components {params.n_components:q} --names {params.names:q} "
         "--output {output.tex:q} > {log:q} 2>&1"
 
@@ -90,7 +90,7 @@ rule tabulate:
 rule tabulate_responses:
     input:
         metrics="results/metrics.csv",
-        code=sources("gmvae.response_tables"),
+        code=source_files("gmvae.thesis.tables.responses"),
     output:
         tex="results/tables/responses.tex",
         csv=report(
@@ -105,10 +105,10 @@ rule tabulate_responses:
         held=json.dumps(HELD),
         # In the order of the rows: keys are not sorted.
         names=json.dumps(
-            {model: config["models"][model]["name"] for task in HELD for model in plan.responding(config, task)}
+            {model: config["models"][model]["name"] for task in HELD for model in plan.response_models(config, task)}
         ),
     shell:
-        "{PYTHON:q} -m gmvae.response_tables --metrics {input.metrics:q} --held {params.held:q} "
+        "{PYTHON:q} -m gmvae.thesis.tables.responses --metrics {input.metrics:q} --held {params.held:q} "
         "--names {params.names:q} --output {output.tex:q} > {log:q} 2>&1"
 
 
@@ -116,7 +116,7 @@ rule list_published:
     input:
         metrics="results/metrics.csv",
         published="thesis/published.csv",
-        code=sources("gmvae.published"),
+        code=source_files("gmvae.thesis.tables.published"),
     output:
         tex="results/tables/published.tex",
         csv="results/tables/published.csv",
@@ -134,9 +134,9 @@ rule list_published:
                 for task in plan.tasks(config)
             }
         ),
-        names=json.dumps(plan.names(config), sort_keys=True),
+        names=json.dumps(plan.display_names(config), sort_keys=True),
     shell:
-        "{PYTHON:q} -m gmvae.published --metrics {input.metrics:q} --published {input.published:q} "
+        "{PYTHON:q} -m gmvae.thesis.tables.published --metrics {input.metrics:q} --published {input.published:q} "
         "--tasks {params.tasks:q} --names {params.names:q} --output {output.tex:q} > {log:q} 2>&1"
 
 
@@ -147,15 +147,15 @@ rule list_runs:
             for task in plan.tasks(config)
             for model in plan.models(config, task)
         ],
-        code=sources("gmvae.runs"),
+        code=source_files("gmvae.thesis.tables.runs"),
     output:
         "results/tables/runs.tex",
     log:
         "results/logs/list_runs.log",
     params:
-        names=json.dumps(plan.names(config), sort_keys=True),
+        names=json.dumps(plan.display_names(config), sort_keys=True),
     shell:
-        "{PYTHON:q} -m gmvae.runs --provenance {input.provenance:q} --names {params.names:q} --output {output:q} "
+        "{PYTHON:q} -m gmvae.thesis.tables.runs --provenance {input.provenance:q} --names {params.names:q} --output {output:q} "
         "> {log:q} 2>&1"
 
 
@@ -163,7 +163,7 @@ rule numbers:
     input:
         metrics="results/metrics.csv",
         data=sorted({data_of(task) for task in plan.tasks(config)}),
-        code=sources("gmvae.numbers"),
+        code=source_files("gmvae.thesis.numbers"),
     output:
         "results/numbers.tex",
     log:
@@ -173,18 +173,18 @@ rule numbers:
         tasks=json.dumps(
             {
                 task: {key: config["tasks"][task][key] for key in ("dataset", "labels", "n_components")}
-                | ({"held_out": plan.held_out(config, task)} if plan.held_out(config, task) else {})
+                | ({"held_out": plan.held_out_type(config, task)} if plan.held_out_type(config, task) else {})
                 for task in plan.tasks(config)
             }
         ),
-        names=json.dumps(plan.names(config), sort_keys=True),
+        names=json.dumps(plan.display_names(config), sort_keys=True),
         thesis=json.dumps(
             {key: config["thesis"][key] for key in ("author", "place", "date")}
-            | {"study": plan.study(config)["title"]},
+            | {"study": plan.study_entry(config)["title"]},
             sort_keys=True,
         ),
     shell:
-        "{PYTHON:q} -m gmvae.numbers --metrics {input.metrics:q} --data {input.data:q} --tasks {params.tasks:q} "
+        "{PYTHON:q} -m gmvae.thesis.numbers --metrics {input.metrics:q} --data {input.data:q} --tasks {params.tasks:q} "
         "--names {params.names:q} --thesis {params.thesis:q} --output {output:q} > {log:q} 2>&1"
 
 
@@ -192,23 +192,23 @@ rule claims:
     input:
         metrics="results/metrics.csv",
         texts=[text for text in TEXTS if text.endswith(".tex")],
-        code=sources("gmvae.claims"),
+        code=source_files("gmvae.thesis.claims"),
     output:
         "results/claims.tex",
     log:
         "results/logs/claims.log",
     params:
-        names=json.dumps(plan.names(config), sort_keys=True),
+        names=json.dumps(plan.display_names(config), sort_keys=True),
         mode=config["thesis"]["claims"],
     shell:
-        "{PYTHON:q} -m gmvae.claims --metrics {input.metrics:q} --texts {input.texts:q} --names {params.names:q} "
+        "{PYTHON:q} -m gmvae.thesis.claims --metrics {input.metrics:q} --texts {input.texts:q} --names {params.names:q} "
         "--mode {params.mode} --output {output:q} > {log:q} 2>&1"
 
 
 rule speed:
     input:
         benchmarks=sorted(str(path.relative_to(ROOT)) for path in Path(ROOT, "benchmarks").glob("*.csv")),
-        code=sources("gmvae.speed"),
+        code=source_files("gmvae.thesis.tables.speed"),
     output:
         tex="results/tables/speed.tex",
         figure=multiext("results/figures/speed", ".pdf", ".svg"),
@@ -220,7 +220,7 @@ rule speed:
             sort_keys=True,
         ),
     shell:
-        "{PYTHON:q} -m gmvae.speed --benchmarks {input.benchmarks:q} --names {params.names:q} --output {output.tex:q} "
+        "{PYTHON:q} -m gmvae.thesis.tables.speed --benchmarks {input.benchmarks:q} --names {params.names:q} --output {output.tex:q} "
         "--figure {output.figure[0]:q} > {log:q} 2>&1"
 
 
@@ -241,10 +241,10 @@ rule thesis:
     input:
         results=rules.results.input,
         texts=TEXTS,
-        code=sources("gmvae.thesis"),
+        code=source_files("gmvae.thesis.pdf"),
     output:
         report("results/thesis.pdf", caption="../report/thesis.rst", category="Thesis"),
     log:
         "results/logs/thesis.log",
     shell:
-        "{PYTHON:q} -m gmvae.thesis --main thesis/thesis.tex --build results/latex --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.thesis.pdf --main thesis/thesis.tex --build results/latex --output {output:q} > {log:q} 2>&1"

@@ -11,11 +11,11 @@ constant.
 import torch
 from torch import Tensor, nn
 
-from gmvae.batches import Batch
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import MLP
-from gmvae.randomness import generators
+from gmvae.nn.batches import Batch
+from gmvae.nn.layers import MLP
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.random_streams import make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -41,7 +41,7 @@ class Model(nn.Module):
         variance: str = "fixed",
     ):
         super().__init__()
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.encoder = MLP(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)

@@ -24,12 +24,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from gmvae.batches import Batch, encoded
-from gmvae.divergences import expected_kl_categorical, kl_dirichlet, kl_normal, log_normal
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood, library
-from gmvae.nn import MLP, Normal, carried, drawn, joined
-from gmvae.randomness import generators, normal
+from gmvae.nn.batches import Batch, one_hot
+from gmvae.nn.divergences import expected_kl_categorical, kl_dirichlet, kl_normal, log_normal
+from gmvae.nn.layers import MLP, Normal, append_condition, carry_over, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.negative_binomial import library_size
+from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 CHOICES = {"prior": ("fixed", "learned"), "dirichlet": ("network", "conjugate"), "mixture_kl": ("closed", "sampled")}
 
@@ -67,7 +68,7 @@ class Model(nn.Module):
         for name, value in {"prior": prior, "dirichlet": dirichlet, "mixture_kl": mixture_kl}.items():
             if value not in CHOICES[name]:
                 raise Refused(f"cgmdvae.{name}: found {value!r}; allowed: {', '.join(CHOICES[name])}")
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style
         self.n_components, self.n_conditions = n_components, n_conditions
         self.prior, self.dirichlet, self.mixture_kl = prior, dirichlet, mixture_kl
@@ -100,20 +101,20 @@ class Model(nn.Module):
 
     def draws(self, batch: Batch) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor, Tensor]:
         """q(z|x,c) and q(w|x,c), mean and log-variance [S, B, L] and [S, B, W] each, and the draws [S, k, B, ...]."""
-        seen = joined(batch.x, batch.condition)
+        seen = append_condition(batch.x, batch.condition)
         q_z, q_w = self.z_given_x(seen), self.w_given_x(seen)
         noise_z, noise_w = batch.noise.split([self.n_latent, self.n_style], -1)
-        return q_z, q_w, drawn(*q_z, noise_z), drawn(*q_w, noise_w)
+        return q_z, q_w, reparametrise(*q_z, noise_z), reparametrise(*q_w, noise_w)
 
     def q_y(self, z: Tensor, condition: Tensor) -> Tensor:
         """log q(y|z,c), [S, k, B, L] and [S, B, C] -> [S, k, B, K]."""
-        return self.y_logits(joined(z, condition)).log_softmax(-1)
+        return self.y_logits(append_condition(z, condition)).log_softmax(-1)
 
     def q_d(self, z: Tensor, y: Tensor, condition: Tensor) -> Tensor:
         """The concentration a of q(d|z,c) = Dir(a), from z [S, k, B, L], q(y|z,c) and c -> [S, k, B, K]."""
         if self.dirichlet == "conjugate":
             return self.alpha + y
-        return softplus(self.d_logits(joined(z, condition))) + 1e-3
+        return softplus(self.d_logits(append_condition(z, condition))) + 1e-3
 
     def p_w(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of p(w|c), [S, B, C] -> [S, B, W]; zeros where the prior is fixed."""
@@ -124,11 +125,11 @@ class Model(nn.Module):
 
     def p_z(self, w: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of p(z|w,y,c) for every y, [S, ..., B, W] and [S, B, C] -> [S, ..., B, K, L]."""
-        return self.z_given_w(joined(w, condition))
+        return self.z_given_w(append_condition(w, condition))
 
     def p_x(self, z: Tensor, condition: Tensor) -> Tensor:
         """The decoder's output for p(x|z,c), [S, ..., B, L] and [S, B, C] -> [S, ..., B, n_outputs]."""
-        return self.decoder(joined(z, condition))
+        return self.decoder(append_condition(z, condition))
 
     def kl_z(self, z: Tensor, q_z: tuple[Tensor, Tensor], p_z: tuple[Tensor, Tensor], y: Tensor) -> Tensor:
         """The divergence of q(z|x,c) from the mixture's components, weighted by y, [S, k, B]."""
@@ -153,11 +154,11 @@ class Model(nn.Module):
 
     def embed(self, batch: Batch) -> Tensor:
         """The mean of q(z|x,c), [S, B, L]."""
-        return self.z_given_x(joined(batch.x, batch.condition))[0]
+        return self.z_given_x(append_condition(batch.x, batch.condition))[0]
 
     def style(self, batch: Batch) -> Tensor:
         """The mean of q(w|x,c), [S, B, W]."""
-        return self.w_given_x(joined(batch.x, batch.condition))[0]
+        return self.w_given_x(append_condition(batch.x, batch.condition))[0]
 
     def cluster(self, batch: Batch) -> Tensor:
         """q(y|x,c), the mean of q(y|z,c) over the k draws of z in `batch.noise`, [S, B, K]."""
@@ -171,7 +172,7 @@ class Model(nn.Module):
         self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
     ) -> Tensor:
         """n draws of z from one component, or from the mixture; of the first condition unless told, [S, n, L]."""
-        noise = normal(draws, n, self.n_style)
+        noise = draw_normals(draws, n, self.n_style)
         c = self.one_condition(condition or 0, noise)
         p_w = self.p_w(c)
         mean, log_variance = self.p_z(p_w[0] + (p_w[1] / 2).exp() * noise, c)  # S, n, K, L
@@ -179,7 +180,9 @@ class Model(nn.Module):
             uniform = torch.stack([torch.rand(n, 1, generator=g, device=g.device) for g in draws])
             component = (uniform > (self.alpha / self.alpha.sum()).cumsum(0)[:-1]).sum(-1)  # S, n
         y = torch.as_tensor(component, device=mean.device).expand(mean.shape[:2])
-        return of_component(mean, y) + (of_component(log_variance, y) / 2).exp() * normal(draws, n, self.n_latent)
+        return component_moments(mean, y) + (component_moments(log_variance, y) / 2).exp() * draw_normals(
+            draws, n, self.n_latent
+        )
 
     def convert(self, batch: Batch, condition: int, through: str = "w") -> Tensor:
         """E[x|z',c'] at the draws in `batch.noise`, their mean, [S, B, D].
@@ -192,17 +195,17 @@ class Model(nn.Module):
         new, (_, _, z, w) = self.one_condition(condition, batch.x), self.draws(batch)
         if through == "w":
             y = self.cluster(batch).argmax(-1)  # S, B
-            w = carried(w, self.p_w(batch.condition), self.p_w(new))
-            z = of_component(self.p_z(w, new)[0], y.unsqueeze(1).expand(w.shape[:-1]))
-        return self.p.mean(self.p_x(z, new), library(batch.target).unsqueeze(1)).mean(1)
+            w = carry_over(w, self.p_w(batch.condition), self.p_w(new))
+            z = component_moments(self.p_z(w, new)[0], y.unsqueeze(1).expand(w.shape[:-1]))
+        return self.p.mean(self.p_x(z, new), library_size(batch.target).unsqueeze(1)).mean(1)
 
     def one_condition(self, condition: int, like: Tensor) -> Tensor:
         """The one-hot condition for each of the rows [S, B, ...], [S, B, C]."""
         if not 0 <= condition < self.n_conditions:
             raise Refused(f"cgmdvae: condition: found {condition}; allowed: 0 to {self.n_conditions - 1}")
-        return encoded(torch.full(like.shape[:2], condition, device=like.device), self.n_conditions)
+        return one_hot(torch.full(like.shape[:2], condition, device=like.device), self.n_conditions)
 
 
-def of_component(moments: Tensor, y: Tensor) -> Tensor:
+def component_moments(moments: Tensor, y: Tensor) -> Tensor:
     """What belongs to component y, [..., K, L] and [...] -> [..., L]."""
     return moments.gather(-2, y[..., None, None].expand(*y.shape, 1, moments.shape[-1])).squeeze(-2)

@@ -17,12 +17,13 @@ Source: Sohn 2015; thesis, sec:cvae.
 import torch
 from torch import Tensor, nn
 
-from gmvae.batches import Batch, encoded
-from gmvae.divergences import kl_normal, log_normal
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood, library
-from gmvae.nn import MLP, Normal, carried, drawn, joined
-from gmvae.randomness import generators, normal
+from gmvae.nn.batches import Batch, one_hot
+from gmvae.nn.divergences import kl_normal, log_normal
+from gmvae.nn.layers import MLP, Normal, append_condition, carry_over, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.negative_binomial import library_size
+from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -54,7 +55,7 @@ class Model(nn.Module):
             raise Refused("cvae: found a data set without conditions; allowed: one with obs[condition]; use vae")
         if prior not in ("fixed", "learned"):
             raise Refused(f"cvae.prior: found {prior!r}; allowed: fixed, learned")
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.n_noise = n_latent  # standard normals a row
         self.n_conditions, self.prior, self.decode_condition = n_conditions, prior, decode_condition
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
@@ -67,7 +68,7 @@ class Model(nn.Module):
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each."""
         q_z, p_z = self.q_z(batch), self.p_z(batch.condition)  # mean and log-variance, S, B, L
-        h = self.p_x(drawn(*q_z, batch.noise), batch.condition)  # S, k, B, n_outputs
+        h = self.p_x(reparametrise(*q_z, batch.noise), batch.condition)  # S, k, B, n_outputs
         return {
             "reconstruction": self.p.log_prob(batch.target, h, batch.weight).mean(1),
             "kl_z": kl_normal(*q_z, *p_z),
@@ -75,7 +76,7 @@ class Model(nn.Module):
 
     def q_z(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x,c), [S, B, L]."""
-        return self.q(joined(batch.x, batch.condition))
+        return self.q(append_condition(batch.x, batch.condition))
 
     def p_z(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of p(z|c), [S, B, C] -> [S, B, L]; zeros where the prior is fixed."""
@@ -86,12 +87,12 @@ class Model(nn.Module):
 
     def p_x(self, z: Tensor, condition: Tensor) -> Tensor:
         """The decoder's output for p(x|z,c), [S, ..., B, L] and [S, B, C] -> [S, ..., B, n_outputs]."""
-        return self.decoder(joined(z, condition) if self.decode_condition else z)
+        return self.decoder(append_condition(z, condition) if self.decode_condition else z)
 
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z,c) p(z|c) / q(z|x,c) at the k draws, [S, k, B]."""
         q_z, p_z = self.q_z(batch), self.p_z(batch.condition)
-        z = drawn(*q_z, batch.noise)
+        z = reparametrise(*q_z, batch.noise)
         log_ratio = log_normal(z, *(m.unsqueeze(1) for m in p_z)) - log_normal(z, *(m.unsqueeze(1) for m in q_z))
         return self.p.log_prob(batch.target, self.p_x(z, batch.condition)) + log_ratio
 
@@ -113,7 +114,7 @@ class Model(nn.Module):
         """n draws z ~ p(z|c) a seed, [S, n, L], of the first condition unless told; `decode` makes data of them."""
         if component is not None:
             raise Refused("cvae: has no components to sample from; use cgmdvae")
-        noise = normal(draws, n, self.n_noise)
+        noise = draw_normals(draws, n, self.n_noise)
         mean, log_variance = self.p_z(self.one_condition(condition or 0, noise))
         return mean + (log_variance / 2).exp() * noise
 
@@ -122,11 +123,11 @@ class Model(nn.Module):
         if not self.decode_condition:
             raise Refused("cvae: its decoder does not see the condition; set `decode_condition: true` to convert")
         new = self.one_condition(condition, batch.x)
-        z = carried(drawn(*self.q_z(batch), batch.noise), self.p_z(batch.condition), self.p_z(new))
-        return self.p.mean(self.p_x(z, new), library(batch.target).unsqueeze(1)).mean(1)
+        z = carry_over(reparametrise(*self.q_z(batch), batch.noise), self.p_z(batch.condition), self.p_z(new))
+        return self.p.mean(self.p_x(z, new), library_size(batch.target).unsqueeze(1)).mean(1)
 
     def one_condition(self, condition: int, like: Tensor) -> Tensor:
         """The one-hot condition for each of the rows [S, B, ...], [S, B, C]."""
         if not 0 <= condition < self.n_conditions:
             raise Refused(f"cvae: condition: found {condition}; allowed: 0 to {self.n_conditions - 1}")
-        return encoded(torch.full(like.shape[:2], condition, device=like.device), self.n_conditions)
+        return one_hot(torch.full(like.shape[:2], condition, device=like.device), self.n_conditions)

@@ -22,18 +22,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from gmvae.batches import Batch
-from gmvae.divergences import (
-    expected_kl_categorical,
-    kl_dirichlet,
-    kl_normal,
-    kl_standard_normal,
-    log_normal,
-)
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import MLP, Normal, drawn
-from gmvae.randomness import generators, normal
+from gmvae.nn.batches import Batch
+from gmvae.nn.divergences import expected_kl_categorical, kl_dirichlet, kl_normal, kl_standard_normal, log_normal
+from gmvae.nn.layers import MLP, Normal, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -67,7 +61,7 @@ class Model(nn.Module):
             raise Refused(f"gmdvae.dirichlet: found {dirichlet!r}; allowed: network, conjugate")
         if mixture_kl not in ("closed", "sampled"):
             raise Refused(f"gmdvae.mixture_kl: found {mixture_kl!r}; allowed: closed, sampled")
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style
         self.n_components, self.dirichlet, self.mixture_kl = n_components, dirichlet, mixture_kl
         self.register_buffer("alpha", torch.full((n_components,), float(alpha)))
@@ -84,7 +78,7 @@ class Model(nn.Module):
         """The objective's terms per row, [S, B] each; `label` is 0 where the label is hidden."""
         q_z, q_w = self.q_z(batch.x), self.q_w(batch.x)  # mean and log-variance, S, B, L and S, B, W
         noise_z, noise_w = batch.noise.split([self.n_latent, self.n_style], -1)
-        z, w = drawn(*q_z, noise_z), drawn(*q_w, noise_w)  # S, k, B, L and S, k, B, W
+        z, w = reparametrise(*q_z, noise_z), reparametrise(*q_w, noise_w)  # S, k, B, L and S, k, B, W
         log_q_y = self.q_y(z)  # S, k, B, K
         y = self.seen(batch.label, log_q_y.exp())
         a = self.q_d(z, y)  # S, k, B, K
@@ -124,7 +118,7 @@ class Model(nn.Module):
         """log p(x|z) p(w) sum_j p(y=j) p(z|w,y=j) / q(z|x) q(w|x) at the k draws, y and d summed out, [S, k, B]."""
         q_z, q_w = self.q_z(batch.x), self.q_w(batch.x)
         noise_z, noise_w = batch.noise.split([self.n_latent, self.n_style], -1)
-        z, w = drawn(*q_z, noise_z), drawn(*q_w, noise_w)
+        z, w = reparametrise(*q_z, noise_z), reparametrise(*q_w, noise_w)
         log_q = log_normal(z, *(m.unsqueeze(1) for m in q_z)) + log_normal(w, *(m.unsqueeze(1) for m in q_w))
         return self.p.log_prob(batch.target, self.decoder(z)) + self.log_p_z(z, w) + log_normal(w) - log_q
 
@@ -139,7 +133,7 @@ class Model(nn.Module):
 
     def cluster(self, batch: Batch) -> Tensor:
         """q(y|x), the mean of q(y|z) over the k draws of z in `batch.noise`, [S, B, K]."""
-        z = drawn(*self.q_z(batch.x), batch.noise[..., : self.n_latent])
+        z = reparametrise(*self.q_z(batch.x), batch.noise[..., : self.n_latent])
         return self.q_y(z).exp().mean(1)
 
     def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
@@ -152,14 +146,14 @@ class Model(nn.Module):
         """n draws of z a seed from one component, or from the mixture, [S, n, L]; `decode` makes data of them."""
         if condition is not None:
             raise Refused("gmdvae: has no conditions to sample from; use cgmdvae")
-        mean, log_variance = self.p_z(normal(draws, n, self.n_style))  # S, n, K, L
+        mean, log_variance = self.p_z(draw_normals(draws, n, self.n_style))  # S, n, K, L
         if component is None:
             uniform = torch.stack([torch.rand(n, 1, generator=g, device=g.device) for g in draws])
             component = (uniform > (self.alpha / self.alpha.sum()).cumsum(0)[:-1]).sum(-1)  # S, n
         index = torch.as_tensor(component, device=mean.device).expand(mean.shape[:2])[..., None, None]
         index = index.expand(-1, -1, 1, self.n_latent)
         mean, log_variance = mean.gather(2, index).squeeze(2), log_variance.gather(2, index).squeeze(2)
-        return mean + (log_variance / 2).exp() * normal(draws, n, self.n_latent)
+        return mean + (log_variance / 2).exp() * draw_normals(draws, n, self.n_latent)
 
     def convert(self, batch: Batch, condition: int) -> Tensor:
         """Refused: the model knows no conditions."""

@@ -24,13 +24,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gmvae.batches import Batch
-from gmvae.components import chosen, of_component, seen
-from gmvae.divergences import kl_normal, kl_standard_normal, log_normal, negative_entropy
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import MLP, Normal, drawn
-from gmvae.randomness import generators, normal
+from gmvae.nn.batches import Batch
+from gmvae.nn.divergences import kl_normal, kl_standard_normal, log_normal, negative_entropy
+from gmvae.nn.layers import MLP, Normal, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.mixtures import choose_component, labels_or_posterior, of_component
+from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -61,7 +61,7 @@ class Model(nn.Module):
         super().__init__()
         if mixture_kl not in ("closed", "sampled"):
             raise Refused(f"gmvae.mixture_kl: found {mixture_kl!r}; allowed: closed, sampled")
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style  # standard normals a row
         self.n_components, self.mixture_kl, self.kl_y_floor = n_components, mixture_kl, kl_y_floor
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
@@ -76,7 +76,7 @@ class Model(nn.Module):
         z, w = self.drawn(q_z, q_w, batch.noise)  # S, k, B, L and S, k, B, W
         p_z = self.p_z(w)  # S, k, B, K, L
         log_p_y = self.p_y(z, p_z)  # S, k, B, K
-        y = seen(batch.label.unsqueeze(1), log_p_y.exp())
+        y = labels_or_posterior(batch.label.unsqueeze(1), log_p_y.exp())
         return {
             "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
             "kl_w": kl_standard_normal(*q_w),
@@ -88,7 +88,7 @@ class Model(nn.Module):
     def drawn(self, q_z: tuple[Tensor, Tensor], q_w: tuple[Tensor, Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
         """z and w at the k noise vectors, [S, k, B, L] and [S, k, B, W]."""
         noise_z, noise_w = noise.split([self.n_latent, self.n_style], -1)
-        return drawn(*q_z, noise_z), drawn(*q_w, noise_w)
+        return reparametrise(*q_z, noise_z), reparametrise(*q_w, noise_w)
 
     def p_y(self, z: Tensor, p_z: tuple[Tensor, Tensor]) -> Tensor:
         """log p(y|z,w) by Bayes' rule, [S, k, B, L] and the components' moments [S, k, B, K, L] -> [S, k, B, K]."""
@@ -137,10 +137,12 @@ class Model(nn.Module):
         """n draws of z a seed from one component, or from the mixture, [S, n, L]; `decode` makes data of them."""
         if condition is not None:
             raise Refused("gmvae: has no conditions to sample from; use cgmdvae")
-        p_z = self.p_z(normal(draws, n, self.n_style))  # S, n, K, L
-        y = chosen(component, n, p_z[0].new_full((len(draws), self.n_components), 1 / self.n_components), draws)
+        p_z = self.p_z(draw_normals(draws, n, self.n_style))  # S, n, K, L
+        y = choose_component(
+            component, n, p_z[0].new_full((len(draws), self.n_components), 1 / self.n_components), draws
+        )
         mean, log_variance = (of_component(moment, y) for moment in p_z)
-        return mean + (log_variance / 2).exp() * normal(draws, n, self.n_latent)
+        return mean + (log_variance / 2).exp() * draw_normals(draws, n, self.n_latent)
 
     def convert(self, batch: Batch, condition: int) -> Tensor:
         """Refused: the model knows no conditions."""

@@ -23,13 +23,13 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
-from gmvae.batches import Batch, Rows
-from gmvae.divergences import kl_categorical
-from gmvae.errors import Refused
-from gmvae.inference import clusters, embedding
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import MLP
-from gmvae.randomness import generators, key, normal
+from gmvae.nn.batches import Batch, Rows
+from gmvae.nn.divergences import kl_categorical
+from gmvae.nn.inference import cluster_rows, embed_rows
+from gmvae.nn.layers import MLP
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.random_streams import derive_key, draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -58,23 +58,25 @@ class Model(nn.Module):
         super().__init__()
         if refresh_epochs < 1:
             raise Refused(f"idec.refresh_epochs: found {refresh_epochs}; allowed: 1 or more")
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         chi = 0.1 * n_features if cluster_weight == "auto" else float(cluster_weight)
         self.kl_weight = chi / 2 if likelihood == "normal" else chi
         self.n_components, self.refresh_epochs = n_components, refresh_epochs
         self.p = Likelihood(likelihood, len(seeds), n_features)
         self.encoder = MLP(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
-        self.centres = nn.Parameter(normal(draws, n_components, n_latent))  # S, K, L
+        self.centres = nn.Parameter(draw_normals(draws, n_components, n_latent))  # S, K, L
         self.register_buffer("frequency", torch.ones(len(seeds), n_components))  # f_j, up to a factor
         self.targets: Tensor | None = None  # S, N, K: P of the training rows
         self.age = 0  # epochs since `initialise`
 
     def initialise(self, rows: Rows, seeds: list[int]) -> None:
         """Put the centres where k-means finds them in each seed's own latent of all training rows."""
-        z = embedding(self, rows).double().cpu().numpy()
+        z = embed_rows(self, rows).double().cpu().numpy()
         found = [
-            KMeans(self.n_components, n_init=10, random_state=key(seed, "kmeans") % 2**32).fit(z[s]).cluster_centers_
+            KMeans(self.n_components, n_init=10, random_state=derive_key(seed, "kmeans") % 2**32)
+            .fit(z[s])
+            .cluster_centers_
             for s, seed in enumerate(seeds)
         ]
         self.centres.data.copy_(torch.as_tensor(np.stack(found)))
@@ -83,7 +85,7 @@ class Model(nn.Module):
     def refresh(self, rows: Rows) -> None:
         """Every `refresh_epochs` calls: P of all training rows, from where they lie now."""
         if self.age % self.refresh_epochs == 0:
-            q = clusters(self, rows, None)  # S, N, K
+            q = cluster_rows(self, rows, None)  # S, N, K
             self.frequency.copy_(q.sum(1))
             self.targets = self.sharpened(q)
         self.age += 1

@@ -18,12 +18,12 @@ Source: Baldi & Hornik 1989; Plaut 2018; Kunin 2019 (the penalty); thesis, sec:l
 import torch
 from torch import Tensor, nn
 
-from gmvae.batches import Batch, Rows
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood
-from gmvae.matrices import mean
-from gmvae.nn import Linear
-from gmvae.randomness import generators
+from gmvae.nn.batches import Batch, Rows
+from gmvae.nn.layers import Linear
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.random_streams import make_generators
+from gmvae.nn.row_storage import column_means
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -45,7 +45,7 @@ class Model(nn.Module):
         penalty: float = 0.0,
     ):
         super().__init__()
-        draws = generators(seeds, "init")
+        draws = make_generators(seeds, "init")
         self.penalty = penalty
         self.p = Likelihood("normal", len(seeds), n_features)
         self.register_buffer("centre", torch.zeros(n_features))
@@ -54,7 +54,7 @@ class Model(nn.Module):
 
     def initialise(self, rows: Rows, seeds: list[int]) -> None:
         """Centre the data at the mean of all training rows."""
-        self.centre.copy_(mean(rows.x))
+        self.centre.copy_(column_means(rows.x))
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each."""

@@ -20,13 +20,13 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gmvae.batches import Batch
-from gmvae.components import seen
-from gmvae.divergences import kl_standard_normal, log_normal, negative_entropy
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import MLP, Normal, drawn
-from gmvae.randomness import generators, normal
+from gmvae.nn.batches import Batch
+from gmvae.nn.divergences import kl_standard_normal, log_normal, negative_entropy
+from gmvae.nn.layers import MLP, Normal, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.mixtures import labels_or_posterior
+from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -52,7 +52,7 @@ class Model(nn.Module):
         variance: str = "fixed",
     ):
         super().__init__()
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.n_noise, self.n_components = n_latent, n_components  # standard normals a row
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.y_logits = MLP(draws, n_features, *hidden, n_components, layer_norm=layer_norm)
@@ -62,9 +62,9 @@ class Model(nn.Module):
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each; `label` is 0 where the label is hidden."""
         log_q_y = self.q_y(batch.x)  # S, B, K
-        y = seen(batch.label, log_q_y.exp())
+        y = labels_or_posterior(batch.label, log_q_y.exp())
         q_z = self.q_z(batch.x)  # mean and log-variance, S, B, K, L
-        z = drawn(*q_z, batch.noise.unsqueeze(-2))  # S, k, B, K, L
+        z = reparametrise(*q_z, batch.noise.unsqueeze(-2))  # S, k, B, K, L
         log_p_x = self.p_x(batch.target, z, batch.weight.unsqueeze(-1) * y)  # S, k, B, K
         return {
             "reconstruction": (y.unsqueeze(1) * log_p_x).sum(-1).mean(1),
@@ -99,7 +99,7 @@ class Model(nn.Module):
     def log_weights(self, batch: Batch) -> Tensor:
         """log sum_j p(x|y=j,z_j) p(z_j) / q(z_j|x,y=j) / K at the k draws, y summed out, [S, k, B]."""
         q_z = self.q_z(batch.x)
-        z = drawn(*q_z, batch.noise.unsqueeze(-2))  # S, k, B, K, L
+        z = reparametrise(*q_z, batch.noise.unsqueeze(-2))  # S, k, B, K, L
         log_q_z = log_normal(z, *(moment.unsqueeze(1) for moment in q_z))
         each = self.p_x(batch.target, z) + log_normal(z) - log_q_z  # S, k, B, K
         return each.logsumexp(-1) - math.log(self.n_components)
@@ -127,7 +127,7 @@ class Model(nn.Module):
         """n draws z ~ N(0, I) a seed, [S, n, L], the same for every component: `decode` takes the class."""
         if condition is not None:
             raise Refused("m2: has no conditions to sample from; use cgmdvae")
-        return normal(draws, n, self.n_noise)
+        return draw_normals(draws, n, self.n_noise)
 
     def convert(self, batch: Batch, condition: int) -> Tensor:
         """Refused: the model knows no conditions."""

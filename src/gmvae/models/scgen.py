@@ -24,13 +24,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from gmvae.batches import Batch, Rows
-from gmvae.divergences import kl_standard_normal, log_normal
-from gmvae.errors import Refused
-from gmvae.inference import embedding
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import MLP, Normal, drawn
-from gmvae.randomness import generators, normal
+from gmvae.nn.batches import Batch, Rows
+from gmvae.nn.divergences import kl_standard_normal, log_normal
+from gmvae.nn.inference import embed_rows
+from gmvae.nn.layers import MLP, Normal, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -59,8 +59,8 @@ class Model(nn.Module):
         super().__init__()
         if balance not in ("paper", "shared"):
             raise Refused(f"scgen.balance: found {balance!r}; allowed: paper, shared")
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
-        options = {"layer_norm": layer_norm, "dropout": dropout, "masks": generators(seeds, "dropout")}
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        options = {"layer_norm": layer_norm, "dropout": dropout, "masks": make_generators(seeds, "dropout")}
         self.n_noise = n_latent  # standard normals a row
         self.n_conditions, self.kl_weight, self.balance = n_conditions, kl_weight, balance
         self.p = Likelihood("normal", len(seeds), n_features)
@@ -72,7 +72,7 @@ class Model(nn.Module):
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each."""
         mean, log_variance = self.q_z(batch.x)  # S, B, L
-        z = drawn(mean, log_variance, batch.noise)  # S, k, B, L
+        z = reparametrise(mean, log_variance, batch.noise)  # S, k, B, L
         return {
             "reconstruction": self.p.log_prob(batch.x, self.decoder(z)).mean(1),
             "kl_z": kl_standard_normal(mean, log_variance),
@@ -81,13 +81,13 @@ class Model(nn.Module):
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z) p(z) / q(z|x) at the k draws, [S, k, B]."""
         mean, log_variance = self.q_z(batch.x)
-        z = drawn(mean, log_variance, batch.noise)
+        z = reparametrise(mean, log_variance, batch.noise)
         log_q_z = log_normal(z, mean.unsqueeze(1), log_variance.unsqueeze(1))
         return self.p.log_prob(batch.x, self.decoder(z)) + log_normal(z) - log_q_z
 
     def conclude(self, rows: Rows) -> None:
         """Fit delta on the training rows."""
-        self.fit_delta(embedding(self, rows), rows.label, rows.condition)
+        self.fit_delta(embed_rows(self, rows), rows.label, rows.condition)
 
     def fit_delta(self, z: Tensor, label: Tensor, condition: Tensor) -> None:
         """delta from each condition to each, from z [S, N, L], type codes or -1 [S, N] and condition codes or -1 [N].
@@ -121,7 +121,7 @@ class Model(nn.Module):
         """n draws z ~ N(0, I) a seed, [S, n, L]; `decode` makes data of them."""
         if component is not None or condition is not None:
             raise Refused("scgen: has neither components nor conditions to sample from; use cgmdvae")
-        return normal(draws, n, self.n_noise)
+        return draw_normals(draws, n, self.n_noise)
 
     def convert(self, batch: Batch, condition: int) -> Tensor:
         """nu(m(x) + delta), [S, B, D]."""

@@ -22,14 +22,14 @@ Source: Jiang 2017, who take the first gamma for the maximiser: it is that only 
 import torch
 from torch import Tensor, nn
 
-from gmvae.batches import Batch, Rows
-from gmvae.components import chosen, of_component, seen, started
-from gmvae.divergences import kl_categorical, kl_normal, log_normal
-from gmvae.errors import Refused
-from gmvae.inference import embedding
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import MLP, Normal, drawn
-from gmvae.randomness import generators, key, normal
+from gmvae.nn.batches import Batch, Rows
+from gmvae.nn.divergences import kl_categorical, kl_normal, log_normal
+from gmvae.nn.inference import embed_rows
+from gmvae.nn.layers import MLP, Normal, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.mixtures import choose_component, labels_or_posterior, of_component, starting_responsibilities
+from gmvae.nn.random_streams import derive_key, draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -61,14 +61,14 @@ class Model(nn.Module):
             raise Refused(f"vade.gamma: found {gamma!r}; allowed: paper, optimal")
         if initialise not in ("mixture", "none"):
             raise Refused(f"vade.initialise: found {initialise!r}; allowed: mixture, none")
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.n_noise = self.n_latent = n_latent  # standard normals a row
         self.gamma, self.start = gamma, initialise
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
         self.y_logits = nn.Parameter(torch.zeros(len(seeds), n_components))  # S, K
-        means = normal(draws, n_components, n_latent, dtype=torch.float64)
+        means = draw_normals(draws, n_components, n_latent, dtype=torch.float64)
         self.z_mean = nn.Parameter(means.to(torch.get_default_dtype()))  # S, K, L
         self.z_log_variance = nn.Parameter(torch.zeros(len(seeds), n_components, n_latent))  # S, K, L
 
@@ -76,10 +76,12 @@ class Model(nn.Module):
         """Set pi, mu and s² to the moments of the groups that each seed's latent means start in."""
         if self.start == "none":
             return
-        means, label = embedding(self, rows), rows.label.cpu().numpy()  # S, N, L and S, N
+        means, label = embed_rows(self, rows), rows.label.cpu().numpy()  # S, N, L and S, N
         for s, seed in enumerate(seeds):
             points = means[s].double().cpu().numpy()
-            q = started(points, label[s], rows.n_components, key(seed, "mixture") % 2**32)  # N, K
+            q = starting_responsibilities(
+                points, label[s], rows.n_components, derive_key(seed, "mixture") % 2**32
+            )  # N, K
             share = q.sum(0).clip(1e-3)[:, None]
             mean = q.T @ points / share
             variance = (q.T @ points**2 / share - mean**2).clip(1e-6)
@@ -90,9 +92,9 @@ class Model(nn.Module):
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each; `label` is 0 where the label is hidden."""
         q_z = self.q_z(batch.x)  # mean and log-variance, S, B, L
-        z = drawn(*q_z, batch.noise)  # S, k, B, L
+        z = reparametrise(*q_z, batch.noise)  # S, k, B, L
         log_gamma = self.log_gamma(z, q_z)  # S, k, B, K
-        y = seen(batch.label.unsqueeze(1), log_gamma.exp())
+        y = labels_or_posterior(batch.label.unsqueeze(1), log_gamma.exp())
         return {
             "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
             "kl_z": (y * self.kl_each(q_z).unsqueeze(1)).sum(-1).mean(1),
@@ -123,7 +125,7 @@ class Model(nn.Module):
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z) sum_j pi_j p(z|y=j) / q(z|x) at the k draws, y summed out, [S, k, B]."""
         q_z = self.q_z(batch.x)
-        z = drawn(*q_z, batch.noise)
+        z = reparametrise(*q_z, batch.noise)
         log_p_z = (self.p_y()[:, None, None] + self.p_z(z)).logsumexp(-1)
         log_q_z = log_normal(z, *(moment.unsqueeze(1) for moment in q_z))
         return self.p.log_prob(batch.target, self.decoder(z)) + log_p_z - log_q_z
@@ -135,7 +137,7 @@ class Model(nn.Module):
     def cluster(self, batch: Batch) -> Tensor:
         """q(y|x), the mean of gamma over the k draws of z in `batch.noise`, [S, B, K]."""
         q_z = self.q_z(batch.x)
-        return self.log_gamma(drawn(*q_z, batch.noise), q_z).exp().mean(1)
+        return self.log_gamma(reparametrise(*q_z, batch.noise), q_z).exp().mean(1)
 
     def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""
@@ -147,10 +149,10 @@ class Model(nn.Module):
         """n draws of z a seed from one component, or from the mixture, [S, n, L]; `decode` makes data of them."""
         if condition is not None:
             raise Refused("vade: has no conditions to sample from; use cgmdvae")
-        y = chosen(component, n, self.p_y().exp(), draws)  # S, n
+        y = choose_component(component, n, self.p_y().exp(), draws)  # S, n
         moments = (self.z_mean, self.z_log_variance)
         mean, log_variance = (of_component(moment.unsqueeze(1).expand(-1, n, -1, -1), y) for moment in moments)
-        return mean + (log_variance / 2).exp() * normal(draws, n, self.n_latent)
+        return mean + (log_variance / 2).exp() * draw_normals(draws, n, self.n_latent)
 
     def convert(self, batch: Batch, condition: int) -> Tensor:
         """Refused: the model knows no conditions."""

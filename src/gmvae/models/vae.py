@@ -12,12 +12,12 @@ Source: Kingma & Welling 2013.
 import torch
 from torch import Tensor, nn
 
-from gmvae.batches import Batch
-from gmvae.divergences import kl_standard_normal, log_normal
-from gmvae.errors import Refused
-from gmvae.likelihoods import Likelihood
-from gmvae.nn import MLP, Normal, drawn
-from gmvae.randomness import generators, normal
+from gmvae.nn.batches import Batch
+from gmvae.nn.divergences import kl_standard_normal, log_normal
+from gmvae.nn.layers import MLP, Normal, reparametrise
+from gmvae.nn.likelihoods import Likelihood
+from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
 
 
 class Model(nn.Module):
@@ -42,7 +42,7 @@ class Model(nn.Module):
         variance: str = "fixed",
     ):
         super().__init__()
-        draws, hidden = generators(seeds, "init"), [n_hidden] * n_layers
+        draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.n_noise = n_latent  # standard normals a row
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
@@ -51,7 +51,7 @@ class Model(nn.Module):
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The objective's terms per row, [S, B] each."""
         mean, log_variance = self.q_z(batch.x)  # S, B, L
-        z = drawn(mean, log_variance, batch.noise)  # S, k, B, L
+        z = reparametrise(mean, log_variance, batch.noise)  # S, k, B, L
         return {
             "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
             "kl_z": kl_standard_normal(mean, log_variance),
@@ -60,7 +60,7 @@ class Model(nn.Module):
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z) p(z) / q(z|x) at the k draws, [S, k, B]; their log-mean-exp bounds log p(x) (Burda 2016)."""
         mean, log_variance = self.q_z(batch.x)
-        z = drawn(mean, log_variance, batch.noise)
+        z = reparametrise(mean, log_variance, batch.noise)
         log_q_z = log_normal(z, mean.unsqueeze(1), log_variance.unsqueeze(1))
         return self.p.log_prob(batch.target, self.decoder(z)) + log_normal(z) - log_q_z
 
@@ -82,7 +82,7 @@ class Model(nn.Module):
         """n draws z ~ N(0, I) a seed, [S, n, L]; `decode` makes data of them."""
         if component is not None or condition is not None:
             raise Refused("vae: has neither components nor conditions to sample from; use gmdvae or cvae")
-        return normal(draws, n, self.n_noise)
+        return draw_normals(draws, n, self.n_noise)
 
     def convert(self, batch: Batch, condition: int) -> Tensor:
         """Refused: the model knows no conditions."""

@@ -1,0 +1,15 @@
+"""Fashion-MNIST: 70,000 pieces of clothing of 28 x 28 pixels (Xiao, Rasul and Vollgraf 2017), in the IDX format."""
+
+from pathlib import Path
+
+import anndata
+
+from gmvae.data.readers.idx_images import read_images
+
+NAMES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+SIZES = {"train": [6000] * 10, "test": [1000] * 10}
+
+
+def read(raw: Path | None, likelihood: str = "bernoulli", binarised: bool = False) -> anndata.AnnData:
+    """The pieces [70000, 784] with the publisher's split. See gmvae.data.readers.idx_images."""
+    return read_images(raw, NAMES, SIZES, likelihood, binarised)

@@ -1,0 +1,65 @@
+"""sc_mixology: mixed cell lines, told apart by their genotype (Tian et al. 2019), so labels owe nothing to a cluster.
+
+Three lines by two protocols, or five lines on three plates. Cells whose genotype is that of two lines are left out, and
+of the five lines' plates the wells with two cells. Spike-ins (ERCC) are no genes and go.
+"""
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from gmvae.data.readers.raw_files import check_published, read_table, read_whole
+from gmvae.pipeline.errors import Refused
+
+# By number of lines: the batches, each with its file's name and the cells of each line that are left.
+BATCHES = {
+    3: {
+        "CEL-seq2": ("sc_celseq2", {"H1975": 103, "H2228": 67, "HCC827": 70}),
+        "Drop-seq": ("sc_dropseq", {"H1975": 79, "H2228": 65, "HCC827": 66}),
+    },
+    5: {
+        "plate 1": ("sc_celseq2_5cl_p1", {"A549": 44, "H1975": 27, "H2228": 27, "H838": 31, "HCC827": 20}),
+        "plate 2": ("sc_celseq2_5cl_p2", {"A549": 35, "H1975": 30, "H2228": 22, "H838": 49, "HCC827": 19}),
+        "plate 3": ("sc_celseq2_5cl_p3", {"A549": 98, "H1975": 26, "H2228": 34, "H838": 57, "HCC827": 23}),
+    },
+}
+
+
+def read(raw: Path | None, lines: int = 3) -> anndata.AnnData:
+    """The counts [cells, genes common to the batches] as CSR in layers["counts"]. lines: 3 or 5."""
+    if lines not in BATCHES:
+        raise Refused(f"settings of source sc_mixology: lines is {lines}; allowed: {', '.join(map(str, BATCHES))}")
+    parts = {batch: singlets(raw, file, known) for batch, (file, known) in BATCHES[lines].items()}
+    genes = [
+        gene
+        for gene in next(iter(parts.values()))[0].index
+        if not gene.startswith("ERCC-") and all(gene in counts.index for counts, _ in parts.values())
+    ]
+    cells = [cell for _, cell in parts.values()]
+    obs = pd.concat([cell.assign(batch=batch) for batch, cell in zip(parts, cells, strict=True)])
+    obs.index = [f"{batch} {name}" for batch, name in zip(obs["batch"], obs.index, strict=True)]
+    counts = [sparse.csr_matrix(counts.loc[genes].to_numpy(dtype=np.float32).T) for counts, _ in parts.values()]
+    adata = anndata.AnnData(
+        obs=obs.assign(label=pd.Categorical(obs["label"]), batch=pd.Categorical(obs["batch"])),
+        var=pd.DataFrame(index=genes),
+        layers={"counts": sparse.csr_matrix(sparse.vstack(counts, format="csr"))},
+    )
+    adata.uns = {"likelihood": "negative_binomial", "shape": np.array([], dtype=np.int64)}
+    return adata
+
+
+def singlets(raw: Path, file: str, known: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The counts [genes, cells] of the single cells of one batch, and their label and mitochondrial share [cells]."""
+    counts = read_whole(raw / f"{file}.count.csv.gz", read_table)
+    cells = read_whole(raw / f"{file}.metadata.csv.gz", read_table)
+    check_published(f"{raw / file}: cells in both files", counts.columns.tolist(), cells.index.tolist())
+    single = cells["demuxlet_cls"] == "SNG"
+    if "cell_number" in cells:
+        single &= cells["cell_number"] == 1
+    label = cells.loc[single, "cell_line_demuxlet"].astype(str)
+    check_published(f"{raw / file}: single cells of each line", label.value_counts().sort_index().to_dict(), known)
+    obs = pd.DataFrame({"label": label, "mito": 1 - cells.loc[single, "non_mt_percent"]})
+    return counts.loc[:, single.to_numpy()], obs

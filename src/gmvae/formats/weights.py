@@ -1,0 +1,52 @@
+"""A trained model on disk: safetensors with one metadata key, a JSON that says how to build the model again."""
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save as as_bytes
+from torch import nn
+
+from gmvae.formats.writing import write_atomically
+from gmvae.pipeline.errors import Refused
+
+
+def build_model(module: str, arguments: dict) -> nn.Module:
+    """The model of `gmvae.models.{module}` with the constructor's arguments; Refused where one is unknown."""
+    try:
+        model = importlib.import_module(f"gmvae.models.{module}").Model
+        inspect.signature(model).bind(**arguments)
+    except (ModuleNotFoundError, TypeError) as error:
+        raise Refused(
+            f"{module}: {error}; models are files of src/gmvae/models, their settings keywords of Model"
+        ) from None
+    return model(**arguments)
+
+
+def save_weights(model: nn.Module, module: str, arguments: dict, path: Path) -> None:
+    """Write weights and buffers; the same model gives the same bytes, as several metadata keys would not."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    described = json.dumps({"module": module, "arguments": arguments}, sort_keys=True)
+    with write_atomically(path) as temporary:
+        temporary.write_bytes(as_bytes(tensors, metadata={"model": described}))  # its own writer lets nobody else read
+
+
+def load_weights(path: Path, device: torch.device) -> tuple[nn.Module, dict]:
+    """The model and its description, in the precision it was trained in.
+
+    Raises:
+        Refused: the file is no weights file of this project.
+    """
+    try:
+        with safe_open(path, "pt", device=str(device)) as file:
+            described = json.loads(file.metadata()["model"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except Exception as error:
+        raise Refused(f"{path}: not a readable weights file ({error}); delete it and run again") from None
+    model = build_model(described["module"], described["arguments"])
+    dtype = next((tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()), torch.float32)
+    model.to(device, dtype).load_state_dict(tensors)
+    return model.eval(), described

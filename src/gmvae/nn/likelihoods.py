@@ -1,0 +1,95 @@
+"""The densities p(x|h) of the data given the decoder's output h, summed over the features.
+
+- `bernoulli`: h are logits. On grey values it is a cross-entropy, not a density.
+- `normal`: h is the mean; the variance is a setting: `fixed` at 1, `learned` (one per feature), or `optimal`, the one
+  scalar that maximises the likelihood (Rybkin 2021): of each batch while training, then of the whole training split,
+  frozen.
+- `negative_binomial`: counts of mean m = library · softmax(h) and variance m + m²/r, with one r per gene. The library
+  is the row's sum over the modelled genes, at least 1; it is observed here, where Lopez 2018 has it latent.
+- `zero_inflated_negative_binomial`: a zero with probability pi(h), else the above.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from gmvae.formats.likelihoods import COUNT_LIKELIHOODS, LIKELIHOODS
+from gmvae.nn.divergences import log_normal
+from gmvae.nn.negative_binomial import LogCountProbability, find_nonzero, library_size
+from gmvae.pipeline.errors import Refused
+
+VARIANCES = ("fixed", "learned", "optimal")
+
+
+def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
+    """sum_i x_i log s(h_i) + (1 - x_i) log(1 - s(h_i)), x [..., D] -> [...]."""
+    x, logits = torch.broadcast_tensors(x, logits)
+    return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+
+
+def log_negative_binomial(x: Tensor, h: Tensor, log_r: Tensor) -> Tensor:
+    """log NB(x; m, r), m = library(x) · softmax(h); x [S, B, D] dense or sparse, h [S, k, B, D], log_r [S, 1, D]
+    -> [S, k, B]."""
+    return LogCountProbability.apply(h, log_r, None, find_nonzero(x, h.shape[1]), library_size(x).unsqueeze(1))
+
+
+def log_zero_inflated(x: Tensor, h: Tensor, log_r: Tensor, logits: Tensor) -> Tensor:
+    """log of pi [x = 0] + (1 - pi) NB(x; m, r), shapes as above, logits of pi [S, k, B, D] -> [S, k, B]."""
+    return LogCountProbability.apply(h, log_r, logits, find_nonzero(x, h.shape[1]), library_size(x).unsqueeze(1))
+
+
+class Likelihood(nn.Module):
+    """p(x|h) with its own parameters, for S seeds; a decoder feeds it `n_outputs` numbers per feature."""
+
+    def __init__(self, name: str, n_seeds: int, n_features: int, variance: str = "fixed"):
+        super().__init__()
+        if name not in LIKELIHOODS:
+            raise Refused(f"likelihood: found {name!r}; allowed: {', '.join(LIKELIHOODS)}")
+        if variance not in VARIANCES:
+            raise Refused(f"variance: found {variance!r}; allowed: {', '.join(VARIANCES)}")
+        self.name, self.variance, self.n_features = name, variance, n_features
+        self.n_outputs = n_features * (2 if name == "zero_inflated_negative_binomial" else 1)
+        if name in COUNT_LIKELIHOODS:
+            self.log_r = nn.Parameter(torch.zeros(n_seeds, 1, n_features))
+        elif name == "normal" and variance == "learned":
+            self.log_variance = nn.Parameter(torch.zeros(n_seeds, 1, n_features))
+        elif name == "normal":
+            self.register_buffer("log_variance", torch.zeros(n_seeds, 1, 1))
+
+    def log_prob(self, x: Tensor, h: Tensor, weight: Tensor | None = None) -> Tensor:
+        """log p(x|h), x [S, B, D], h [S, k, B, n_outputs] -> [S, k, B].
+
+        `weight` [S, B] are the rows' weights in a training batch, which the optimal variance averages with.
+        """
+        if self.name == "bernoulli":
+            return log_bernoulli(x.unsqueeze(1), h)
+        if self.name == "normal":
+            log_variance = self.log_variance.unsqueeze(1)
+            if self.variance == "optimal" and self.training and weight is not None:
+                log_variance = self.optimal_log_variance(x, h, weight)
+            return log_normal(x.unsqueeze(1), h, log_variance.expand_as(h))
+        if self.name == "negative_binomial":
+            return log_negative_binomial(x, h, self.log_r)
+        h, logits = h.split(self.n_features, -1)
+        return log_zero_inflated(x, h, self.log_r, logits)
+
+    def optimal_log_variance(self, x: Tensor, h: Tensor, weight: Tensor) -> Tensor:
+        """The log of each seed's weighted mean squared error over rows and features, [S, 1, 1, 1] (Rybkin 2021)."""
+        errors = ((x.unsqueeze(1) - h) ** 2).mean((1, 3))  # S, B
+        mean = (weight * errors).sum(-1) / weight.sum(-1)
+        return mean.clamp(min=1e-6).log()[:, None, None, None]
+
+    def log_mean(self, h: Tensor, library: Tensor) -> Tensor:
+        """log of library · softmax(h), [..., n_outputs] and [..., 1] -> [..., D]."""
+        return library.log() + h[..., : self.n_features].log_softmax(-1)
+
+    def mean(self, h: Tensor, library: Tensor) -> Tensor:
+        """E[x|h], [..., n_outputs] and [..., 1] -> [..., D]; without counts the library is not used."""
+        if self.name == "bernoulli":
+            return h.sigmoid()
+        if self.name == "normal":
+            return h
+        mean = self.log_mean(h, library).exp()
+        if self.name == "zero_inflated_negative_binomial":
+            mean = mean * (-h[..., self.n_features :]).sigmoid()
+        return mean

@@ -1,0 +1,104 @@
+"""Which project files a module depends on, read off its import statements without importing anything.
+
+Snakemake does not look inside imports; its rules name these files as inputs, so that a change re-runs what it touches
+and nothing else. Paths are relative to the project's root: Snakemake compares checksums of relative paths only.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+PLUGINS = {  # kinds of files that the config names: their package, and what makes a file of it one
+    "reader": ("data.readers", "read"),
+    "model": ("models", "Model"),
+    "baseline": ("runs.baselines", "assign"),
+    "response": ("runs.responses", "change"),
+    "figure": ("thesis.figures", "draw"),
+}
+
+
+def module_path(module: str) -> Path:
+    """The file of a module of this package, relative to the root: gmvae.models.vae -> src/gmvae/models/vae.py."""
+    return Path("src", *module.split(".")).with_suffix(".py")
+
+
+@cache
+def project_imports(module: str) -> tuple[str, ...]:
+    """The package's own modules that a module imports, at whatever depth of its code, sorted."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return tuple(sorted(name for name in found if name.startswith("gmvae.") and (ROOT / module_path(name)).is_file()))
+
+
+def source_files(*modules: str) -> list[str]:
+    """The files that the modules depend on, themselves included, sorted, relative to the project's root."""
+    reached, waiting = set(), list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting.extend(project_imports(module))
+    return sorted(str(module_path(module)) for module in reached)
+
+
+def parameter_names(module: str, function: str) -> list[str]:
+    """The parameter names of a function, or of `Class.method`, of a module; `self` is left out."""
+    arguments = function_signature(module, function)
+    names = [argument.arg for argument in arguments.args + arguments.kwonlyargs]
+    return [name for name in names if name != "self"]
+
+
+def keyword_types(module: str, function: str) -> dict[str, str]:
+    """The keyword-only parameters, what the config may set, each with its type as the source has it."""
+    return annotation_types(function_signature(module, function).kwonlyargs)
+
+
+def annotation_types(arguments: list[ast.arg]) -> dict[str, str]:
+    """The names of arguments with their annotations, "" for none."""
+    return {argument.arg: ast.unparse(argument.annotation) if argument.annotation else "" for argument in arguments}
+
+
+@cache
+def function_signature(module: str, function: str) -> ast.arguments:
+    """The arguments of a function, or of `Class.method`, as its source has them."""
+    *outer, last = function.split(".")
+    body = ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8")).body
+    for name in outer:
+        body = next(node for node in body if isinstance(node, ast.ClassDef) and node.name == name).body
+    return next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == last).args
+
+
+@cache
+def plugin_names(kind: str) -> list[str]:
+    """The files of one kind in PLUGINS that the config may name: those that define what makes a file a plug-in."""
+    package, needed = PLUGINS[kind]
+    files = (ROOT / "src" / "gmvae" / package.replace(".", "/")).glob("*.py")
+    return sorted(file.stem for file in files if needed in defined_names(file))
+
+
+def defined_names(file: Path) -> set[str]:
+    """The functions and classes that a file defines at its top level."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def step_modules() -> dict[str, str]:
+    """The steps, modules that end by running one from the command line: their names with the first line of their text.
+
+    In the order of the folders' names; the text is the docstring of the step itself.
+    """
+    steps = {}
+    for file in sorted((ROOT / "src" / "gmvae").rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        call = tree.body[-1] if tree.body else None
+        if isinstance(call, ast.If) and "run_step(" in ast.unparse(call):
+            name = ast.unparse(call.body[-1].value.args[0])
+            step = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+            module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts)
+            steps[module] = ast.get_docstring(step).partition("\n")[0]
+    return steps

@@ -1,0 +1,199 @@
+"""From a latent, made here by hand, to its metrics, and from those of many runs to one table."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from gmvae.formats.latent import pick_seed, read_latent, showcase_rows
+from gmvae.formats.metrics_table import COLUMNS
+from gmvae.metrics.collect import collect
+from gmvae.metrics.evaluate import evaluate
+from gmvae.pipeline.errors import Refused
+
+TRUTH = np.array([0, 0, 0, 1, 1, 1, 0, 0, 1, 1])
+SPLIT = ["train"] * 6 + ["test"] * 4
+CLUSTER = np.array([1, 1, 0, 0, 0, 0, 1, 0, 0, 0])
+
+
+def hand_made(clusters=None, n_components=2, seeds=(0,), labels_observed=False, truth=TRUTH, split=SPLIT):
+    """A latent of ten rows; `clusters`: one array for all seeds, or None for a model without components."""
+    obs = pd.DataFrame({"split": pd.Categorical(split)}, index=[f"r{i}" for i in range(len(split))])
+    if truth is not None:
+        obs["label"] = pd.Categorical.from_codes(truth, ["a", "b"])
+    run = anndata.AnnData(obs=obs)
+    run.uns |= {"task": "t", "model": "m", "seeds": np.array(seeds), "labels_observed": labels_observed}
+    run.uns["n_components"] = n_components if clusters is not None else 0
+    for seed in seeds:
+        run.obsm[f"z_{seed}"] = np.random.default_rng(seed).normal(size=(len(split), 3)).astype(np.float32)
+        if clusters is not None:
+            run.obs[f"cluster_{seed}"] = clusters
+    return run
+
+
+def evaluated(run, folder):
+    """The metrics of the run, as {(seed, split, metric): value}."""
+    run.write_h5ad(folder / "latent.h5ad")
+    evaluate(folder / "latent.h5ad", folder / "metrics.csv", "t", "m")
+    table = pd.read_csv(folder / "metrics.csv")
+    assert list(table.columns) == COLUMNS
+    assert set(table["task"]) == {"t"} and set(table["model"]) == {"m"}
+    return {(row.seed, row.split, row.metric): row.value for row in table.itertuples()}
+
+
+def test_class_measures_of_a_hand_made_run(tmp_path):
+    values = evaluated(hand_made(CLUSTER), tmp_path)
+    assert values[0, "train", "accuracy"] == pytest.approx(5 / 6)
+    assert values[0, "test", "accuracy"] == pytest.approx(3 / 4)
+    assert values[0, "test", "purity"] == pytest.approx(3 / 4)
+    assert values[0, "test", "nmi"] == pytest.approx(normalized_mutual_info_score(TRUTH[6:], CLUSTER[6:]))
+    assert values[0, "test", "ari"] == pytest.approx(adjusted_rand_score(TRUTH[6:], CLUSTER[6:]))
+    assert values[0, "test", "occupancy"] == 2
+
+
+def test_purity_takes_its_tags_from_the_training_split(tmp_path):
+    # In training component 0 is class b; in the test split it holds class a only.
+    cluster = np.array([1, 1, 1, 0, 0, 0, 0, 0, 1, 1])
+    values = evaluated(hand_made(cluster), tmp_path)
+    assert values[0, "train", "purity"] == 1
+    assert values[0, "test", "purity"] == 0
+    assert values[0, "test", "accuracy"] == 1  # matched on the test split itself
+
+
+def test_nothing_is_matched_where_labels_were_observed(tmp_path):
+    values = evaluated(hand_made(1 - TRUTH, labels_observed=True), tmp_path)
+    assert values[0, "test", "accuracy"] == 0
+    assert values[0, "test", "purity"] == 1
+    assert values[0, "test", "ari"] == 1
+
+
+def test_no_accuracy_where_components_and_classes_differ_in_number(tmp_path):
+    values = evaluated(hand_made(CLUSTER, n_components=3), tmp_path)
+    assert (0, "test", "accuracy") not in values
+    assert (0, "test", "purity") in values
+
+
+def test_a_model_without_components_has_a_silhouette_only(tmp_path):
+    values = evaluated(hand_made(None), tmp_path)
+    assert {metric for _, _, metric in values} == {"silhouette"}
+
+
+def test_a_data_set_without_labels_has_the_use_of_components_only(tmp_path):
+    values = evaluated(hand_made(CLUSTER, truth=None), tmp_path)
+    assert {metric for _, _, metric in values} == {"occupancy", "effective_components"}
+
+
+def test_terms_are_means_by_split_and_unknown_ones_absent(tmp_path):
+    run = hand_made(None)
+    bound = np.full(10, np.nan)
+    bound[[6, 8]] = [-3, -5]
+    values = {"elbo": np.arange(10.0), "bound": bound, "objective": np.arange(10.0)}
+    run.obsm["terms_0"] = pd.DataFrame(values, index=run.obs_names)
+    run.obs["disagree_0"] = np.arange(10) == 6
+    found = evaluated(run, tmp_path)
+    assert found[0, "train", "elbo"] == 2.5
+    assert found[0, "test", "objective"] == 7.5
+    assert found[0, "test", "bound"] == -4
+    assert (0, "train", "bound") not in found
+    assert found[0, "test", "disagreement"] == 0.25
+    assert found[0, "train", "disagreement"] == 0
+
+
+def test_a_diverged_seed_is_refused_by_name(tmp_path):
+    run = hand_made(None, seeds=(0, 7))
+    run.obsm["z_7"] = np.where(np.arange(10)[:, None] == 3, np.nan, run.obsm["z_7"])
+    with pytest.raises(Refused, match=r"latent\.h5ad: silhouette of seed 7 is not finite.*learning_rate") as refusal:
+        evaluated(run, tmp_path)
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "metrics.csv").exists()
+
+
+def test_a_missing_and_a_truncated_latent_are_refused(tmp_path):
+    with pytest.raises(Refused, match=r"latent\.h5ad"):
+        evaluate(tmp_path / "latent.h5ad", tmp_path / "metrics.csv", "t", "m")
+    hand_made(CLUSTER).write_h5ad(tmp_path / "latent.h5ad")
+    whole = (tmp_path / "latent.h5ad").read_bytes()
+    (tmp_path / "latent.h5ad").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Refused, match=r"latent\.h5ad"):
+        evaluate(tmp_path / "latent.h5ad", tmp_path / "metrics.csv", "t", "m")
+    assert not (tmp_path / "metrics.csv").exists()
+
+
+def test_a_latent_without_a_promised_part_is_refused(tmp_path):
+    run = hand_made(CLUSTER, seeds=(0, 1))
+    del run.obsm["z_1"]
+    run.write_h5ad(tmp_path / "latent.h5ad")
+    with pytest.raises(Refused, match=r"lacks obsm\[z_1\]"):
+        read_latent(tmp_path / "latent.h5ad")
+
+
+def test_the_picked_seed_has_the_best_training_objective(tmp_path):
+    run = hand_made(None, seeds=(3, 5, 4))
+    assert pick_seed(run) == 3  # no objective: the first
+    for seed, train, test in ((3, -2.0, 9.0), (5, -1.0, 0.0), (4, -3.0, 9.0)):
+        values = np.where(np.array(SPLIT) == "train", train, test)
+        run.obsm[f"terms_{seed}"] = pd.DataFrame({"objective": values}, index=run.obs_names)
+    assert pick_seed(run) == 5
+
+
+def test_shown_rows_take_one_of_every_class_first():
+    run = hand_made(None, truth=np.array([0, 0, 0, 1, 1, 1, 0, 0, 0, 1]))
+    assert showcase_rows(run, 3).tolist() == [6, 9, 7]
+    assert showcase_rows(hand_made(None, truth=None), 2).tolist() == [6, 7]
+
+
+def test_collected_metrics_are_sorted_and_keep_their_digits(tmp_path):
+    (tmp_path / "b.csv").write_text("task,model,seed,split,metric,value\nt,b,10,test,ari,0.123456789\n")
+    (tmp_path / "a.csv").write_text("task,model,seed,split,metric,value\nt,a,9,test,ari,1e-05\nt,a,10,test,ari,1\n")
+    collect([tmp_path / "b.csv", tmp_path / "a.csv"], tmp_path / "all.csv")
+    first = (tmp_path / "all.csv").read_bytes()
+    collect([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "all.csv")
+    assert (tmp_path / "all.csv").read_bytes() == first
+    assert first.decode().splitlines()[1:] == [
+        "t,a,9,test,ari,1e-05",
+        "t,a,10,test,ari,1",
+        "t,b,10,test,ari,0.123456789",
+    ]
+
+
+def test_what_cannot_be_collected_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("task,model,seed,split,metric,value\nt,a,9,test,ari,1\n")
+    (tmp_path / "wrong.csv").write_text("task,model\nt,a\n")
+    for given, told in (
+        ([], "names no file"),
+        ([tmp_path / "a.csv", tmp_path / "a.csv"], "stands in two of the files"),
+        ([tmp_path / "wrong.csv"], r"wrong\.csv"),
+        ([tmp_path / "none.csv"], r"none\.csv"),
+    ):
+        with pytest.raises(Refused, match=told):
+            collect(given, tmp_path / "all.csv")
+    assert not (tmp_path / "all.csv").exists()
+
+
+def test_finer_and_coarser_classes_are_judged_beside(tmp_path):
+    run = hand_made(CLUSTER)
+    fine = np.array(["a1", "a2", "a1", "b1", "b1", "b2", "a1", "a1", "b1", "b1"])
+    coarse = np.array(["x", "x", "x", "y", "y", "y", None, "x", None, "y"], dtype=object)
+    run.obs["type"], run.obs["coarse"] = pd.Categorical(fine), pd.Categorical(coarse)
+    values = evaluated(run, tmp_path)
+    # Component 1 holds a1 and a2 once each in training: a1 by the order of names. Component 0 holds b1 twice.
+    assert values[0, "test", "purity_fine"] == pytest.approx(3 / 4)
+    assert values[0, "test", "classes_found_fine"] == 2 and (0, "test", "accuracy_fine") not in values
+    # Of the test rows two have a group: one of x in component 0, whose group is y, and one of y in it.
+    assert values[0, "test", "purity_coarse"] == values[0, "test", "accuracy_coarse"] == 1 / 2
+    assert values[0, "test", "ari_fine"] == pytest.approx(adjusted_rand_score(fine[6:], CLUSTER[6:]))
+    assert values[0, "test", "nmi_coarse"] == pytest.approx(normalized_mutual_info_score(["x", "y"], [0, 0]))
+    known = evaluated(hand_made(CLUSTER, labels_observed=True), tmp_path)
+    assert values[0, "test", "purity"] == known[0, "test", "purity"]
+
+
+def test_a_class_is_found_where_it_is_the_majority_of_a_component_and_missed_only_if_it_is_large(tmp_path):
+    truth = np.repeat([0, 1, 2], [100, 31, 30])
+    run = hand_made(np.zeros(161, dtype=int), n_components=4, truth=None, split=["train", "test"] * 80 + ["train"])
+    run.obs["label"] = pd.Categorical.from_codes(truth, ["a", "b", "c"])
+    for components, found, missed in (([0, 0, 0], 1, 1), ([0, 0, 1], 2, 1), ([0, 3, 0], 2, 0), ([2, 1, 0], 3, 0)):
+        run.obs["cluster_0"] = np.array(components)[truth]
+        values = evaluated(run, tmp_path)
+        for split in ("train", "test"):
+            assert (values[0, split, "classes_found"], values[0, split, "classes_missed"]) == (found, missed)

@@ -1,0 +1,77 @@
+"""The order of rows: every row counts once an epoch, every batch has labelled ones, seeds stay apart."""
+
+import pytest
+import torch
+from support.models import blobs
+
+from gmvae.nn.batches import epoch_order, make_batch, one_hot
+from gmvae.nn.random_streams import make_generators
+from gmvae.training.loop import epoch_batches
+from gmvae.training.schedule import Training
+
+
+def labels(n, n_labelled, n_seeds=2):
+    return torch.where(torch.arange(n) < n_labelled, 1, -1).expand(n_seeds, -1)
+
+
+@pytest.mark.parametrize("n", [1, 7, 64, 100])
+@pytest.mark.parametrize("batch_size", [1, 8, 33, 1000])
+@pytest.mark.parametrize("n_labelled", [0, 1, 5, 60])
+def test_every_row_has_weight_one_in_an_epoch(n, batch_size, n_labelled):
+    n_labelled = min(n_labelled, n)
+    rows, weight = epoch_order(labels(n, n_labelled), batch_size, make_generators([1, 2], "order"))
+    for s in range(2):
+        total = torch.zeros(n).index_add(0, rows[s].flatten(), weight[s].flatten())
+        assert torch.allclose(total, torch.ones(n))
+
+
+@pytest.mark.parametrize("n_labelled", [1, 3, 20])
+def test_every_batch_holds_labelled_rows(n_labelled):
+    seen = labels(100, n_labelled)
+    rows, weight = epoch_order(seen, 10, make_generators([1, 2], "order"))
+    labelled = (seen.unsqueeze(1).expand(-1, rows.shape[1], -1).gather(2, rows) >= 0) & (weight > 0)
+    assert labelled.any(-1).all()
+
+
+def test_batches_are_of_one_size_at_most_the_asked_one():
+    rows, weight = epoch_order(labels(100, 0), 30, make_generators([1], "order"))
+    assert rows.shape == weight.shape == (1, 4, 25)
+
+
+def test_a_batch_larger_than_the_data_is_the_data():
+    rows, weight = epoch_order(labels(10, 0), 64, make_generators([1], "order"))
+    assert rows.shape == (1, 1, 10) and (weight == 1).all()
+    assert sorted(rows[0, 0].tolist()) == list(range(10))
+
+
+def test_a_seed_s_order_does_not_depend_on_its_company():
+    together, _ = epoch_order(labels(50, 5, 3), 8, make_generators([4, 5, 6], "order"))
+    alone, _ = epoch_order(labels(50, 5, 1), 8, make_generators([5], "order"))
+    assert torch.equal(together[1], alone[0])
+    assert not torch.equal(together[0], together[1])
+
+
+def test_hidden_categories_are_zeros():
+    assert torch.equal(one_hot(torch.tensor([1, -1, 0]), 2), torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]))
+    assert one_hot(torch.tensor([-1, -1]), 0).shape == (2, 0)
+
+
+def test_a_batch_holds_each_seed_s_own_rows():
+    rows = blobs(labelled=60)
+    index = torch.tensor([[0, 1], [2, 4]])
+    batch = make_batch(rows, index, torch.zeros(2, 1, 2, 3))
+    assert torch.equal(batch.x[1], rows.x[[2, 4]])
+    assert batch.label.argmax(-1).tolist() == [[0, 1], [2, 1]]
+    assert batch.condition.argmax(-1).tolist() == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("labelled", [0, 4])
+@pytest.mark.parametrize("n", [60, 61, 67])
+def test_an_epoch_s_last_batch_is_no_new_shape_and_drops_no_row(n, labelled):
+    rows = blobs(n, labelled=labelled)
+    plan = Training(epochs=1, batch_size=16, learning_rate=1e-3, n_samples=2)
+    draws = {purpose: make_generators([1, 2], purpose) for purpose in ("order", "noise")}
+    found = [batch for _, _, batch in epoch_batches(rows, plan, draws, 3)]
+    assert len({tuple(tensor.shape for tensor in batch) for batch in found}) == 1 and len(found) > 1
+    shown = torch.cat([torch.where(batch.weight > 0, batch.index, -1) for batch in found], 1)
+    assert all(set(shown[s].tolist()) - {-1} == set(range(n)) for s in range(2))

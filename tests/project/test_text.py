@@ -1,0 +1,109 @@
+"""The book's text: it types no result, leaves nothing to be written, and names functions and tests that exist."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from gmvae.pipeline.sources import ROOT
+
+BOOK = ROOT / "thesis"
+HAND_WRITTEN = sorted(BOOK.rglob("*.tex"))
+PROSE = [path for path in HAND_WRITTEN if path.parent.name in ("chapters", "experiments", "appendices", "front")]
+# A decimal number is a result unless it is a constant of a definition, set in mathematics, or a licence's version.
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.\\]| ?(?:pt|mm|cm|em|ex)\b)")
+NOT_PROSE = re.compile(
+    r"(?<!\\)%.*|\\begin\{(equation|align|gather|multline)(\*?)\}.*?\\end\{\1\2\}|\\\[.*?\\\]|\\\(.*?\\\)|\$[^$]*\$"
+    r"|\\claim\{[^}]*\}|\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}|\\(?:vspace|hspace|rule|setlength)\*?\{[^}]*\}|CC~BY(?:-SA)?~\d\.0",
+    re.DOTALL,
+)
+# Parts of equations, and sums of terms that are equations.
+NOT_EQUATIONS = {"gmvae.nn.divergences.negative_entropy", "gmvae.nn.objective.objective"}
+ROW = re.compile(r"\\equationrow\{([^}]+)\}\{([^}]+)\}\{([^}]+)\}")
+
+
+def source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_no_result_is_typed(path):
+    typed = DECIMAL.findall(NOT_PROSE.sub("", source(path)))
+    assert not typed, f"{path.name} types {typed}: quote results by \\result"
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_nothing_is_left_to_be_written(path):
+    text = source(path)
+    assert "??" not in text
+    assert not re.search(r"placeholder|lorem|punkt\.|TODO|TBD|FIXME", text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("row", ROW.findall(source(BOOK / "appendices" / "equations.tex")), ids=lambda row: row[0])
+def test_an_equation_that_is_code_names_a_function_and_a_test_that_exist(row):
+    label, function, test = row
+    assert any(rf"\label{{{label}}}" in source(path) for path in PROSE), f"no equation {label}"
+    parts = function.split(".")
+    depth = next(i for i in range(len(parts), 0, -1) if (ROOT / "src" / Path(*parts[:i])).with_suffix(".py").is_file())
+    found = importlib.import_module(".".join(parts[:depth]))
+    for name in parts[depth:]:
+        found = getattr(found, name)
+    assert callable(found)
+    file, name = test.split("::")
+    assert re.search(rf"^def {name}\(", source(ROOT / file), re.MULTILINE), f"no test {test}"
+
+
+def test_every_equation_that_the_code_cites_stands_in_the_text():
+    texts = "".join(source(path) for path in PROSE)
+    cited = {
+        label for path in (ROOT / "src").rglob("*.py") for label in re.findall(r"\beq:[a-z0-9-]+[a-z0-9]", source(path))
+    }
+    assert cited
+    for label in cited:
+        assert rf"\label{{{label}}}" in texts, f"no equation {label}"
+
+
+@pytest.mark.parametrize(
+    "module", ["nn.divergences", "nn.likelihoods", "nn.objective", "runs.baselines.principal_components"]
+)
+def test_every_formula_of_the_pure_parts_stands_in_the_appendix(module):
+    """Each public function of these files computes a numbered equation."""
+    listed = {function for _, function, _ in ROW.findall(source(BOOK / "appendices" / "equations.tex"))}
+    defined = re.findall(r"^def ([a-z]\w*)\(", source(ROOT / f"src/gmvae/{module.replace('.', '/')}.py"), re.MULTILINE)
+    assert defined and not {f"gmvae.{module}.{name}" for name in defined} - listed - NOT_EQUATIONS
+
+
+def test_every_model_stands_in_the_appendix():
+    listed = {
+        function.split(".")[2]
+        for _, function, _ in ROW.findall(source(BOOK / "appendices" / "equations.tex"))
+        if ".models." in function
+    }
+    models = {path.stem for path in (ROOT / "src/gmvae/models").glob("[a-z]*.py")}
+    assert models - listed == {"ae"}  # its loss is the reconstruction alone, eq:batch-loss
+
+
+def test_the_diagram_of_the_pipeline_has_every_rule():
+    texts = [source(path) for path in (ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk")))]
+    rules = {rule for text in texts for rule in re.findall(r"^rule (\w+):", text, re.MULTILINE)}
+    drawn = re.findall(r"\\node\[rule\S*\] \(\w+\) at \S+ \{(.*?)\};", source(BOOK / "diagrams" / "pipeline.tex"))
+    gathering = {"all", "prepared", "results"}  # they make no file of their own
+    assert {re.sub(r"\\\\|\\", "", rule) for rule in drawn} == rules - gathering
+
+
+def test_every_diagram_is_shown_and_every_figure_of_the_chapters_referred_to():
+    texts = "".join(source(path) for path in PROSE)
+    for path in (BOOK / "diagrams").glob("*.tex"):
+        assert rf"\diagram{{{path.stem}}}" in texts, f"{path.name} is not shown"
+    chapters = "".join(source(path) for path in PROSE if path.parent.name == "chapters")
+    for label in re.findall(r"\\label\{(fig:[a-z-]+)\}", chapters):
+        assert re.search(rf"ref\{{[^}}]*{label}[,}}]", texts), f"{label} is not referred to"
+
+
+def test_every_table_and_figure_of_a_task_stands_behind_its_condition():
+    """A study without a task must not ask for that task's results."""
+    for path in PROSE:
+        for task in re.findall(r"\\(?:result|spread|fact|versus)\{([a-z0-9_]+)", source(path)):
+            text = source(path)
+            assert path.stem == task or rf"\iftask{{{task}}}" in text or rf"in {task}}}" in text, f"{path.name}: {task}"

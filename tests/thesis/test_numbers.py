@@ -1,0 +1,127 @@
+"""The macros that the text quotes: right values on the right split, right digits, readable refusals."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from gmvae.metrics.catalogue import format_fixed
+from gmvae.pipeline.errors import Refused
+from gmvae.thesis import typeset
+from gmvae.thesis.numbers import numbers
+from gmvae.thesis.typeset import labels_in_words
+
+NAMES = {"a": "Model α_1", "t": "Task"}
+TASKS = {"t": {"dataset": "d", "labels": 0.05, "n_components": 7}}
+FRONT = {"author": "A & B", "place": "Berlin", "figures": {"x": "all"}}
+
+
+def metrics() -> pd.DataFrame:
+    """Two seeds of one model: the training split has the better objective at seed 1."""
+    rows = []
+    for seed, (accuracy, objective) in enumerate([(0.5, -20.0), (0.75, -10.0)]):
+        for split, shift in (("train", 0.2), ("test", 0.0)):
+            rows.append(("t", "a", seed, split, "accuracy", accuracy + shift))
+            rows.append(("t", "a", seed, split, "objective", objective + shift))
+    return pd.DataFrame(rows, columns=["task", "model", "seed", "split", "metric", "value"])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    metrics().to_csv(tmp_path / "metrics.csv", index=False)
+    obs = pd.DataFrame(
+        {
+            "label": pd.Categorical(["p"] * 3 + ["q"] * 2),
+            "split": pd.Categorical(["train", "test", "train", "train", "test"]),
+        },
+        index=list("vwxyz"),
+    )
+    adata = anndata.AnnData(X=np.ones((5, 3), np.float32), obs=obs, uns={"likelihood": "negative_binomial"})
+    adata.write_h5ad(tmp_path / "d.h5ad")
+    return tmp_path
+
+
+def written(folder) -> str:
+    numbers(folder / "metrics.csv", [folder / "d.h5ad"], TASKS, NAMES, FRONT, folder / "numbers.tex")
+    return (folder / "numbers.tex").read_text()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r"\setresult{t.a.accuracy.mean}{\num{0.625}}",
+        r"\setresult{t.a.accuracy.sd}{\num{0.177}}",
+        r"\setresult{t.a.accuracy.min}{\num{0.500}}",
+        r"\setresult{t.a.accuracy.max}{\num{0.750}}",
+        r"\setresult{t.a.accuracy.picked}{\num{0.750}}",
+        r"\setresult{t.a.objective.mean}{\num{-15.0}}",
+        r"\settasks{t}",
+        r"\settask{t}{Task}",
+        r"\setfact{t.train}{\num{3}}",
+        r"\setfact{t.labels}{\qty{5}{\percent} of the labels are seen}",
+        r"\setfact{t.components}{7}",
+        r"\setname{a}{Model \ensuremath{\alpha}\_1}",
+        r"\setmeta{author}{A \& B}",
+        r"\setmeta{seeds}{2}",
+        r"\setfact{t.seeds}{2}",
+        r"\setfact{d.n}{\num{5}}",
+        r"\setfact{d.train}{\num{3}}",
+        r"\setfact{d.test}{\num{2}}",
+        r"\setfact{d.features}{\num{3}}",
+        r"\setfact{d.classes}{\num{2}}",
+        r"\setfact{d.smallest}{\num{2}}",
+        r"\setfact{d.likelihood}{negative binomial}",
+    ],
+)
+def test_each_macro_has_its_value(folder, line):
+    assert line in written(folder).splitlines()
+
+
+def test_training_figures_and_other_settings_stay_out(folder):
+    text = written(folder)
+    assert "0.825" not in text and "figures" not in text
+
+
+def test_the_same_results_give_the_same_bytes(folder):
+    assert written(folder) == written(folder)
+
+
+def test_unreadable_input_is_refused_by_name(folder):
+    pd.DataFrame({"task": ["t"]}).to_csv(folder / "metrics.csv", index=False)
+    with pytest.raises(Refused, match=r"metrics.csv: the columns .*'model'.* are missing"):
+        written(folder)
+    metrics().to_csv(folder / "metrics.csv", index=False)
+    (folder / "d.h5ad").write_bytes(b"cut")
+    with pytest.raises(Refused, match=r"d.h5ad: no readable data set"):
+        written(folder)
+    assert not (folder / "numbers.tex").exists()
+
+
+def test_a_task_without_results_is_refused(folder):
+    with pytest.raises(Refused, match="no rows of task u"):
+        numbers(folder / "metrics.csv", [], TASKS | {"u": TASKS["t"]}, NAMES, FRONT, folder / "numbers.tex")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ("none", "no label is seen"),
+        ("all", "all labels are seen"),
+        ("louvain", "Louvain clusters are seen as labels"),
+        (100, r"\num{100} labels are seen"),
+        ("batch:pbmc3k", r"the labels of the batch \code{pbmc3k} are seen"),
+    ],
+)
+def test_what_may_be_seen_of_the_labels_is_said_in_words(labels, words):
+    assert labels_in_words(labels) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"), [(0.9996, 3, "1.000"), (-0.0001, 3, "0.000"), (-12.34, 1, "-12.3"), (1797, 0, "1797")]
+)
+def test_fixed_digits(value, places, text):
+    assert format_fixed(value, places) == text
+
+
+def test_special_characters_are_escaped():
+    assert typeset.text("50% & {a_b} ~") == r"50\% \& \{a\_b\} \textasciitilde{}"

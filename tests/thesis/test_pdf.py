@@ -1,0 +1,295 @@
+"""The book as it is set: LaTeX has nothing to complain of, and the pages hold the results and nothing else."""
+
+import difflib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from support import standin
+
+from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.plan import display_names, models, tasks, thesis_figures
+from gmvae.pipeline.sources import ROOT
+from gmvae.thesis.claims import claims
+from gmvae.thesis.figures import comparison
+from gmvae.thesis.pdf import build_pdf
+
+BOOK = ROOT / "thesis"
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+needs_latex = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in ("latexmk", "biber", "pdflatex")), reason="needs latexmk and biber"
+)
+
+
+def source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def figures_of(folder: Path) -> None:
+    """The figures that are drawn from the metrics, in the folder's results."""
+    for task, figure in thesis_figures(CONFIG):
+        if figure == "comparison":
+            output, metrics = (folder / "results" / part for part in (f"figures/{task}/{figure}.pdf", "metrics.csv"))
+            comparison.draw(output, task, display_names(CONFIG), metrics, models(CONFIG, task))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A folder with stand-in results, those figures that come from the metrics drawn."""
+    folder = tmp_path_factory.mktemp("study")
+    standin.results(folder, CONFIG)
+    figures_of(folder)
+    return folder
+
+
+def built(folder: Path, main: Path = BOOK / "thesis.tex", **options) -> Path:
+    """The book set in a folder; its log beside it."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        build_pdf(main, Path("results/thesis.pdf"), Path("results/latex"), **options)
+    finally:
+        os.chdir(before)
+    return folder / "results" / "thesis.pdf"
+
+
+@pytest.fixture(scope="module")
+def book(study):
+    return built(study)
+
+
+def log_of(book: Path) -> str:
+    return (book.parent / "latex" / "thesis.log").read_text(encoding="utf-8", errors="replace")
+
+
+def asked(*command: str) -> str:
+    """What a program prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def text_of(book: Path) -> str:
+    return asked("pdftotext", "-layout", str(book), "-")
+
+
+@pytest.mark.latex
+@needs_latex
+def test_latex_has_nothing_to_complain_of(book):
+    log = log_of(book)
+    wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
+    assert max(wide, default=0) <= 2, [line for line in log.splitlines() if "Overfull" in line]
+    assert "Missing character" not in log and "undefined" not in log and "multiply defined" not in log
+    assert "Rerun to get" not in log and "Please (re)run" not in log
+    assert "has been referenced but does not exist" not in log  # every link leads somewhere
+
+
+@pytest.mark.latex
+@needs_latex
+def test_biber_has_nothing_to_complain_of(book):
+    assert "WARN" not in (book.parent / "latex" / "thesis.blg").read_text(encoding="utf-8")
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+def test_the_pages_hold_the_numbers_and_no_question_marks(book, study):
+    text = text_of(book)
+    assert "??" not in text
+    mean = re.search(
+        r"setresult\{digits.gmdvae.accuracy.mean\}\{\\num\{([\d.]+)", source(study / "results" / "numbers.tex")
+    )
+    assert mean[1] in text
+    for title in ("Introduction", "Discussion", "Declaration", "List of Figures", "Bibliography"):
+        assert title in text
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdffonts") is None, reason="needs poppler-utils")
+def test_fonts_are_in_the_file_and_it_says_what_it_is(book):
+    fonts = asked("pdffonts", str(book)).splitlines()[2:]
+    assert fonts and all(re.search(r" yes yes \S+ +\d+ +\d+$", font) for font in fonts), fonts  # embedded, a subset
+    assert not any(" Type 3 " in font for font in fonts)
+    about = asked("pdfinfo", str(book))
+    assert re.search(r"Title: +Gaussian-mixture", about) and re.search(rf"Author: +{CONFIG['thesis']['author']}", about)
+    assert re.search("Subject: +Unsupervised", about) and re.search("Keywords: +variational", about)
+    assert 60 <= int(re.search(r"Pages: +(\d+)", about)[1]) <= 120
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftohtml") is None, reason="needs poppler-utils")
+def test_the_outline_has_the_chapters_and_the_tasks(book):
+    listed = asked("pdftohtml", "-xml", "-i", "-stdout", str(book)).partition("<outline>")[2]
+    task = CONFIG["tasks"]["digits_labels100"]["name"]
+    for title in ("Introduction", "Experiments and results", "Runs", "Bibliography", task):
+        assert title in listed, f"no bookmark {title}"
+
+
+def written(results: Path) -> dict[str, bytes]:
+    """Every file of the results but the PDF and LaTeX's own, by its path."""
+    files = [path for path in results.rglob("*") if path.is_file() and "latex" not in path.parts]
+    return {str(path.relative_to(results)): path.read_bytes() for path in files if path.name != "thesis.pdf"}
+
+
+def pages_of(book: Path) -> list[str]:
+    """The text of each page, one line a word."""
+    return ["\n".join(page.split()) for page in text_of(book).split("\f")]
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+def test_changing_one_metric_by_hand_changes_what_comes_from_it_and_nothing_else(book, study, tmp_path):
+    """One value of the digits' test accuracy."""
+    shutil.copytree(study / "results", tmp_path / "results")
+    before = written(tmp_path / "results")
+    table = pd.read_csv(tmp_path / "results/metrics.csv")
+    one = (table.task == "digits") & (table.model == "gmdvae") & (table.metric == "accuracy")
+    one &= (table.seed == 3) & (table.split == "test")
+    assert one.sum() == 1
+    table.loc[one, "value"] += 0.02  # too little to turn a verdict, enough for the third decimal of the mean
+    table.to_csv(tmp_path / "results/metrics.csv", index=False)
+    data = [tmp_path / f"results/data/{CONFIG['tasks'][task]['dataset']}.h5ad" for task in tasks(CONFIG)]
+    runs = [f"{task}/{model}" for task in tasks(CONFIG) for model in models(CONFIG, task)]
+    listed = [tmp_path / f"results/runs/{run}/provenance.json" for run in runs]
+    standin.texts(tmp_path, CONFIG, data, listed, "warn")
+    figures_of(tmp_path)
+    after = written(tmp_path / "results")
+    changed = {file for file in after if after[file] != before[file]}
+    assert set(after) == set(before)
+    assert changed == {
+        *("metrics.csv", "numbers.tex", "claims.tex", "tables/digits.tex", "tables/digits.csv"),
+        *("figures/digits/comparison.pdf", "figures/digits/comparison.svg"),
+    }
+    lines = {file: differing(before[file].decode(), after[file].decode()) for file in ("numbers.tex", "claims.tex")}
+    assert lines["numbers.tex"] and all("digits.gmdvae.accuracy." in line for line in lines["numbers.tex"])
+    # Holm's correction ties the p-values of all claims together: a claim about something else may change in p only
+    for line in lines["claims.tex"]:
+        assert "gmdvae.accuracy" in line or not line.startswith(r"\setclaim") or "$p" in line
+    old, new = pages_of(book), pages_of(built(tmp_path))
+    words = [word for page in new if page not in old for word in differing_words(old, page)]
+    assert words and not [word for word in words if not re.search(r"\d", word)], words
+
+
+def differing(old: str, new: str) -> list[str]:
+    """The lines of the new text that the old one does not have."""
+    return [line for line in new.splitlines() if line not in set(old.splitlines())]
+
+
+def differing_words(old: list[str], page: str) -> list[str]:
+    """The words in which a page differs from that of the old book which is most like it."""
+    nearest = max(old, key=lambda other: difflib.SequenceMatcher(None, other.split(), page.split()).quick_ratio())
+    compared = difflib.ndiff(nearest.split(), page.split())
+    return [word[2:] for word in compared if word[:2] in ("+ ", "- ")]
+
+
+@pytest.mark.latex
+@needs_latex
+def test_two_builds_in_two_folders_give_the_same_bytes(book, study, tmp_path):
+    shutil.copytree(study / "results", tmp_path / "elsewhere" / "results")
+    other = built(tmp_path / "elsewhere")
+    assert book.read_bytes() == other.read_bytes()
+
+
+@pytest.fixture
+def small(tmp_path, study):
+    """A text of one page with the book's own preamble, and the stand-in results."""
+    (tmp_path / "results").mkdir()
+    for name in ("numbers.tex", "claims.tex", "metrics.csv"):
+        shutil.copy(study / "results" / name, tmp_path / "results" / name)
+    text = tmp_path / "text"
+    text.mkdir()
+    for path in BOOK.glob("preamble*.tex"):
+        shutil.copy(path, text)
+    (text / "references.bib").write_text(
+        "@book{serre, author={Denis Serre}, title={Matrices}, year={2010}, publisher={X}}"
+    )
+
+    def write(body: str) -> Path:
+        head = source(BOOK / "thesis.tex").partition(r"\begin{document}")[0]
+        (text / "thesis.tex").write_text(head + "\\begin{document}\n\\cite{serre}\n" + body + "\n\\end{document}\n")
+        return text / "thesis.tex"
+
+    return write
+
+
+@pytest.mark.latex
+@needs_latex
+def test_an_unknown_result_is_an_error_by_name(small, tmp_path, capsys):
+    with pytest.raises(Refused, match=r"there is no result 'digits.gmdvae.accuraci.mean'"):
+        built(tmp_path, small(r"\result{digits.gmdvae.accuraci.mean}"))
+    assert not (tmp_path / "results" / "thesis.pdf").exists()
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+def test_words_for_a_difference_follow_the_results(small, tmp_path):
+    values = {"high": (0.9, 0.01), "low": (0.5, 0.02), "near": (0.915, 0.006), "far": (-0.5, 0.02)}
+    found = [
+        rf"\setresult{{t.{model}.nmi.{stat}}}{{\num{{{value}}}}}"
+        for model, pair in values.items()
+        for stat, value in zip(("mean", "sd"), pair, strict=True)
+    ]
+    pairs = [("high", "low"), ("low", "high"), ("high", "near"), ("low", "far"), ("high", "high")]
+    said = "; ".join(rf"\versus{{t.{a}.nmi}}{{t.{b}.nmi}}" for a, b in pairs)
+    text = " ".join(text_of(built(tmp_path, small("\n".join(found) + "\nIt lies: " + said + "."))).split())
+    spread = "within the spread of"
+    assert f"It lies: above; below; {spread}; above; {spread}." in text
+
+
+@pytest.mark.latex
+@needs_latex
+def test_an_undefined_reference_is_refused(small, tmp_path):
+    with pytest.raises(Refused, match="undefined references: eq:nowhere"):
+        built(tmp_path, small(r"See \cref{eq:nowhere}."))
+
+
+@pytest.mark.latex
+@needs_latex
+def test_a_claim_that_was_not_checked_is_an_error(small, tmp_path):
+    with pytest.raises(Refused, match="was not checked"):
+        built(tmp_path, small(r"\claim{gmdvae.accuracy > vae.accuracy in mars}{Never.}"))
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+def test_a_false_claim_is_struck_through_with_the_true_figures(small, tmp_path):
+    main = small(r"\claim{max(gmdvae.accuracy) > 2 in digits}{The model is better than perfect.} \claimrows@end")
+    text = source(main).replace(r"\claimrows@end", r"\par\begin{tabular}{llp{6cm}l}\claimrows\end{tabular}")
+    main.write_text(text + "\n% \\claim{x > y in mars}{}")
+    claims(tmp_path / "results" / "metrics.csv", [main], {}, "warn", tmp_path / "results" / "claims.tex")
+    page = text_of(built(tmp_path, main))
+    assert "better" in page and "not borne out" in page and "largest accuracy" in page
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+def test_a_chapter_can_be_set_on_its_own(book, study, tmp_path):
+    shutil.copytree(study / "results", tmp_path / "results")
+    alone = built(tmp_path, only="chapters/discussion")
+    text = text_of(alone)
+    assert "Discussion" in text and "Checked sentences" not in text
+    assert "??" not in text  # the other chapters' labels are still known
+
+
+def test_a_missing_latex_is_refused_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused, match=r"latexmk, biber, pdflatex not found.*apt-get install latexmk biber") as refusal:
+        build_pdf(BOOK / "thesis.tex", tmp_path / "thesis.pdf", tmp_path / "latex")
+    assert "\n" not in str(refusal.value) and not (tmp_path / "thesis.pdf").exists()
+
+
+def test_the_step_is_a_command():
+    helped = subprocess.run(
+        [sys.executable, "-m", "gmvae.thesis.pdf", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "--main" in helped.stdout and "--build" in helped.stdout

@@ -1,0 +1,182 @@
+"""The table of published figures: what stands beside them, by hand-made metrics and hand-made rows."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.sources import ROOT
+from gmvae.thesis.tables.published import COLUMNS, list_published, read_published
+
+TABLE = ROOT / "thesis" / "published.csv"
+NAMES = {"a": "Model A", "b": "Model B", "t": "Task T", "accuracy": "Accuracy", "ari": "ARI"}
+TASKS = {
+    "t": {"labels": "none", "n_components": {"a": 5, "b": 5}},
+    "u_1": {"labels": "none", "n_components": {"a": 3, "b": 3}},
+    "u_2": {"labels": "none", "n_components": {"a": 3, "b": 3}},
+}
+VALUES = {  # by task and model: accuracy and training objective of seeds 0, 1, 2
+    ("t", "a"): ([0.90, 0.94, 0.95], [3, 5, 4]),
+    ("t", "b"): ([0.91, 0.91, 0.91], [1, 1, 1]),
+    ("u_1", "a"): ([0.2, 0.4, 0.6], [9, 8, 7]),
+    ("u_2", "a"): ([0.4, 0.4, 0.1], [7, 8, 9]),
+}
+
+
+@pytest.fixture
+def metrics(tmp_path):
+    rows = []
+    for (task, model), pair in VALUES.items():
+        for metric, split, values in zip(("accuracy", "objective"), ("test", "train"), pair, strict=True):
+            rows += [(task, model, seed, split, metric, value) for seed, value in enumerate(values)]
+            rows += [(task, model, seed, "val", metric, 0.5) for seed in range(3)]  # another split counts for nothing
+    path = tmp_path / "metrics.csv"
+    pd.DataFrame(rows, columns=["task", "model", "seed", "split", "metric", "value"]).to_csv(path, index=False)
+    return path
+
+
+def row(**entries) -> dict:
+    """A row of published.csv about accuracy on task t, set against model a."""
+    base = {"task": "t", "measure": "accuracy", "ours": "a", "kind": "published", "statistic": "mean", "low": "0.5"}
+    return dict.fromkeys(COLUMNS, "") | base | entries
+
+
+def made(metrics, *rows, tasks=TASKS) -> tuple[str, pd.DataFrame]:
+    """The LaTeX and the csv made of such rows."""
+    hand_written = metrics.with_name("published.csv")
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(hand_written, index=False)
+    output = metrics.with_name("out.tex")
+    list_published(metrics, hand_written, tasks, NAMES, output)
+    return output.read_text(), pd.read_csv(output.with_suffix(".csv"))
+
+
+def test_ours_is_the_mean_over_seeds_and_the_seed_that_its_objective_picks(metrics):
+    text, found = made(metrics, row())
+    (line,) = found.itertuples()
+    assert line.mean == pytest.approx(0.93) and line.sd == pytest.approx(np.std([0.90, 0.94, 0.95], ddof=1))
+    assert line.picked == 0.94 and line.min == 0.90 and line.n_seeds == 3
+    assert line.split == "test" and line.n_components == 5
+    assert r"\num{0.930}" in text and r"picked seed \num{0.940}" in text
+    assert r"\textbf{Task T}: accuracy; test split, $K=5$, no label is seen" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        ("0.92", "", "above"),
+        ("0.93", "", "equal"),
+        ("0.94", "", "below"),
+        ("0.90", "0.93", "within"),
+        ("0.1", "0.2", "above"),
+    ],
+)
+def test_how_ours_lies_to_a_published_figure(metrics, low, high, verdict):
+    text, found = made(metrics, row(low=low, high=high, what="Others", source="x2000"))
+    assert found.verdict.item() == verdict
+    assert rf"Others~\cite{{x2000}} & {low}{f' to {high}' if high else ''} & {verdict} \\" in text
+
+
+@pytest.mark.parametrize(
+    ("statistic", "low", "verdict"),
+    [
+        ("mean", "0.93", "reached"),
+        ("mean", "0.931", "missed"),
+        ("picked", "0.94", "reached"),
+        ("picked", "0.941", "missed"),
+        ("min", "0.90", "reached"),
+        ("min", "0.91", "missed"),
+        ("max", "0.95", "reached"),
+        ("max", "0.94", "missed"),
+        ("mean", "b", "reached"),
+        ("min", "b", "missed"),
+        ("mean", "c", "open"),
+    ],
+)
+def test_an_aim_is_reached_or_missed_by_its_statistic(metrics, statistic, low, verdict):
+    text, found = made(metrics, row(kind="aim", statistic=statistic, low=low))
+    assert found.verdict.item() == verdict
+    assert ("not measured" if verdict == "open" else verdict) in text
+
+
+def test_other_models_of_the_study_stand_beside_where_they_were_run(metrics):
+    text, found = made(metrics, row(), row(kind="here", low="b"), row(kind="here", low="c"))
+    assert len(found) == 2
+    here = found[found.kind == "here"].iloc[0]
+    assert here["mean"] == pytest.approx(0.91) and here.verdict == "above"
+    assert text.index("Model A, here") < text.index("Model B, here") < text.index("& 0.5 &")
+
+
+def test_a_pattern_is_the_mean_over_its_tasks_seed_by_seed(metrics):
+    text, found = made(metrics, row(task="u_*", title="All of U"))
+    (line,) = found.itertuples()
+    by_seed = [0.3, 0.4, 0.35]
+    assert line.mean == pytest.approx(np.mean(by_seed)) and line.sd == pytest.approx(np.std(by_seed, ddof=1))
+    assert line.picked == pytest.approx((0.2 + 0.1) / 2)  # seed 0 of the one, seed 2 of the other
+    assert r"\textbf{All of U}" in text and "$K=3$" in text
+
+
+def test_a_pattern_with_a_task_that_lacks_the_figure_is_open(metrics):
+    lacking = TASKS | {"u_3": TASKS["u_1"]}
+    text, found = made(metrics, row(task="u_*"), tasks=lacking)
+    assert found.verdict.item() == "open" and "not measured" in text
+
+
+def test_rows_of_tasks_outside_the_study_are_left_out(metrics):
+    text, found = made(metrics, row(task="mars"))
+    assert found.empty and r"\let\publishedrows\empty" in text
+    assert made(metrics, row(), row(task="mars"))[1].task.tolist() == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"kind": "rumour"}, "line 2: found kind 'rumour'; allowed: published, here, aim"),
+        (
+            {"kind": "aim", "statistic": "best"},
+            "line 2: found statistic 'best' of an aim; allowed: mean, picked, min, max",
+        ),
+        ({"low": "high"}, "line 2: found low 'high' of a published figure; allowed: a number"),
+        ({"spread": "some"}, "line 2: found spread 'some' of a published figure; allowed: a number"),
+        ({"kind": "aim", "low": ""}, "line 2: low empty; every row has them"),
+    ],
+)
+def test_a_row_of_another_form_is_refused_by_its_line(metrics, entries, said):
+    with pytest.raises(Refused, match=re.escape(said)):
+        made(metrics, row(**entries))
+
+
+def test_other_columns_are_refused(tmp_path):
+    (tmp_path / "published.csv").write_text("task,low\nt,1\n")
+    with pytest.raises(Refused, match=r"published.csv: found the columns task, low; allowed: task, title"):
+        read_published(tmp_path / "published.csv")
+
+
+def test_every_source_is_in_the_bibliography():
+    bibliography = (ROOT / "thesis/references.bib").read_text(encoding="utf-8")
+    keys = set(re.findall(r"^@\w+\{([^,]+),", bibliography, re.MULTILINE))
+    cited = set(read_published(TABLE).source) - {""}
+    assert cited and cited <= keys
+
+
+def test_every_row_is_of_a_task_and_of_models_that_the_config_has():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    table = read_published(TABLE)
+    for row in table.itertuples():
+        meant = [task for task in config["tasks"] if re.fullmatch(row.task.replace("*", ".*"), task)]
+        assert meant, row.task
+        assert all(row.ours in config["tasks"][task]["models"] for task in meant), (row.task, row.ours)
+
+
+def test_the_bytes_are_the_same_each_time(metrics):
+    assert made(metrics, row(), row(kind="aim"))[0] == made(metrics, row(), row(kind="aim"))[0]
+
+
+def test_the_step_is_a_command_without_torch():
+    code = "import sys, gmvae.thesis.tables.published; assert not {'torch', 'scanpy', 'umap'} & set(sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "src", capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

@@ -1,0 +1,52 @@
+"""The figure of quality: every cell counted once, thresholds where they are, the same bytes."""
+
+import numpy as np
+import pytest
+from data.test_preprocessing import CHOICES, every_fifth, raw_cells
+
+from gmvae.data.preprocessing import preprocess_cells
+from gmvae.pipeline.errors import Refused
+from gmvae.thesis.figures import qc
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """A prepared set on disk with its measures."""
+    adata = preprocess_cells(raw_cells(), every_fifth, **CHOICES)
+    adata.uns["name"] = "Cells"
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    return tmp_path / "cells.h5ad", adata
+
+
+def test_every_cell_is_in_every_panel_and_thresholds_are_drawn(prepared):
+    quality, thresholds = prepared[1].uns["quality"], prepared[1].uns["thresholds"]
+    panels = qc.page(quality, thresholds).axes
+    assert [axes.get_xlabel() for axes in panels] == [
+        "genes with a count",
+        "counts",
+        "mitochondrial share",
+        "doublet score",
+    ]
+    scored = [400, 400, 400, np.isfinite(quality["doublet"]).sum()]
+    assert [sum(bar.get_height() for bar in axes.patches) for axes in panels] == scored
+    drawn = [[line.get_xdata()[0] for line in axes.lines] for axes in panels]
+    assert drawn == [[60], [], [0.08], [0.12]]
+
+
+def test_no_colour_of_the_left_out_stands_before_the_threshold_of_doublets(prepared):
+    scores = qc.page(prepared[1].uns["quality"], prepared[1].uns["thresholds"]).axes[3]
+    left_out = [bar for bar in scores.patches[qc.BINS :] if bar.get_height()]
+    assert left_out and min(bar.get_x() + bar.get_width() for bar in left_out) > 0.12
+
+
+def test_the_file_is_the_same_each_time_and_a_set_without_measures_is_refused(prepared, tmp_path):
+    path, adata = prepared
+    for name in ("a", "b"):
+        qc.draw(tmp_path / f"{name}.pdf", "cells", {}, path)
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    del adata.uns["quality"]
+    adata.write_h5ad(path)
+    with pytest.raises(Refused, match="records no quality of cells: leave the figure qc out for task cells"):
+        qc.draw(tmp_path / "c.pdf", "cells", {}, path)
+    assert not (tmp_path / "c.pdf").exists()

@@ -1,0 +1,120 @@
+"""The table of a task: figures, marks and their test, the picked seed; and the list of runs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gmvae.pipeline.errors import Refused
+from gmvae.thesis.tables.runs import list_runs
+from gmvae.thesis.tables.task import tabulate
+
+SEEDS = range(8)
+
+
+def metrics(better: float) -> pd.DataFrame:
+    """Model a is better than b by `better`, with noise of its own; the control is perfect."""
+    draws, rows = np.random.default_rng(0), []
+    for seed in SEEDS:
+        noise = 0.01 * draws.standard_normal(2)
+        for split in ("train", "test"):
+            rows.append(("t", "truth", seed, split, "accuracy", 1.0))
+            rows.append(("t", "a", seed, split, "accuracy", 0.6 + better + noise[0]))
+            rows.append(("t", "b", seed, split, "accuracy", 0.6 + noise[1]))
+            rows += [("t", "a", seed, split, "elbo", -100.0 + seed), ("t", "a", seed, split, "kl_z", 4.0)]
+            rows.append(("t", "a", seed, split, "objective", -100.0 + seed))
+    return pd.DataFrame(rows, columns=["task", "model", "seed", "split", "metric", "value"])
+
+
+def made(folder, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    frame.to_csv(folder / "metrics.csv", index=False)
+    names = {"a": "Model A", "accuracy": "Accuracy", "elbo": "ELBO"}
+    output = folder / "t.tex"
+    tabulate(folder / "metrics.csv", "t", ["truth", "a", "b"], ["truth"], {"truth": 5, "a": 5, "b": 7}, names, output)
+    return output.read_text(), pd.read_csv(folder / "t.csv").set_index(["model", "metric"])
+
+
+def test_figures_are_those_of_the_test_split(tmp_path):
+    frame = metrics(0.1)
+    text, rows = made(tmp_path, frame)
+    accuracy = frame[(frame.model == "a") & (frame.metric == "accuracy") & (frame.split == "test")].value
+    row = rows.loc[("a", "accuracy")]
+    assert row["mean"] == pytest.approx(accuracy.mean()) and row["sd"] == pytest.approx(accuracy.std())
+    assert row["picked_seed"] == SEEDS[-1] and row["picked"] == pytest.approx(accuracy.iloc[-1])
+    assert row["n_components"] == 5 and row["split"] == "test" and row["n_seeds"] == len(SEEDS)
+    assert f"{accuracy.mean():.3f}" in text and r"Model A & 5 &" in text and r"$\mathrm{KL}_{z}$" in text
+
+
+def test_the_best_is_marked_where_the_test_tells_it_apart(tmp_path):
+    text, rows = made(tmp_path, metrics(0.1))
+    assert rows.loc[("a", "accuracy"), "best"] and rows["best"].sum() == 1
+    assert text.count(r"\textbf") == 1
+
+
+def test_nothing_is_marked_where_the_test_does_not(tmp_path):
+    text, rows = made(tmp_path, metrics(0.0))
+    assert not rows["best"].any() and r"\textbf" not in text
+
+
+def test_nothing_is_marked_against_a_rival_that_never_varies(tmp_path):
+    frame = metrics(0.1)
+    frame.loc[(frame.model == "b") & (frame.metric == "accuracy"), "value"] = 0.5
+    assert not made(tmp_path, frame)[1]["best"].any()
+
+
+def test_the_objective_of_one_model_is_never_marked_best(tmp_path):
+    rows = made(tmp_path, metrics(0.1))[1]
+    assert not rows.loc[("a", "elbo"), "best"]
+
+
+def test_a_model_without_metrics_is_refused(tmp_path):
+    metrics(0.1).to_csv(tmp_path / "metrics.csv", index=False)
+    with pytest.raises(Refused, match="task t has no rows of c"):
+        tabulate(tmp_path / "metrics.csv", "t", ["a", "c"], [], {}, {}, tmp_path / "t.tex")
+    assert not (tmp_path / "t.tex").exists()
+
+
+def provenance(folder, model: str, settings: dict, task: str = "t", **changed):
+    path = folder / "runs" / task / model / "provenance.json"
+    path.parent.mkdir(parents=True)
+    made = {
+        "settings": settings,
+        "seeds": [0, 1],
+        "versions": {"python": "3.11.2"},
+        "commit": "ab" * 20,
+        "dirty": False,
+    }
+    path.write_text(json.dumps(made | {"device": "cpu", "seconds": 98.7, "host": "den", "date": "2026"} | changed))
+    return path
+
+
+def test_the_list_of_runs_says_what_made_them_but_not_when(tmp_path):
+    asked = {"module": "vae", "settings": {"n_latent": 4}, "training": {"epochs": 50, "clip": 1.0}, "n_components": 3}
+    other = asked | {"training": {"epochs": 70, "clip": 1.0}}
+    paths = [provenance(tmp_path, model, settings) for model, settings in (("a", asked), ("b", asked), ("c", other))]
+    paths.append(provenance(tmp_path, "k", {"n_init": 10}))
+    list_runs(paths, {"a": "Model A", "t": "Task"}, tmp_path / "runs.tex")
+    text = (tmp_path / "runs.tex").read_text()
+    assert r"\section{Task}\label{runs:t}" in text and "epochs~50, clip~1" in text
+    assert r"Model A, b & \texttt{vae} & K~3, n latent~4 \\" in text
+    assert r"c & \texttt{vae} & K~3, n latent~4, epochs~70 \\" in text
+    assert r"k & baseline & n init~10 \\" in text and "abababababab" in text
+    assert "98.7" not in text and "den" not in text and "2026" not in text
+
+
+def test_tasks_whose_runs_were_made_alike_share_a_section(tmp_path):
+    paths = [provenance(tmp_path, "a", {"n_init": n}, task) for task, n in (("one", 4), ("two", 5), ("three", 4))]
+    list_runs(paths, {"one": "Task one"}, tmp_path / "runs.tex")
+    text = (tmp_path / "runs.tex").read_text()
+    assert r"\section{Task one, three}\label{runs:one}\label{runs:three}" in text
+    assert r"\section{two}\label{runs:two}" in text and text.count("n init~4") == 1
+
+
+def test_a_run_without_its_record_is_refused(tmp_path):
+    with pytest.raises(Refused, match="at least one run"):
+        list_runs([], {}, tmp_path / "runs.tex")
+    path = provenance(tmp_path, "a", {})
+    path.write_text("{}")
+    with pytest.raises(Refused, match=r"provenance.json: the keys settings"):
+        list_runs([path], {}, tmp_path / "runs.tex")

@@ -1,0 +1,74 @@
+"""Products rounded to bfloat16: what stays float32, and what changes less than the seed does."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from support.models import MODELS, SEEDS, a_batch, small
+
+from gmvae.metrics.scores import agreement, contingency, match_components
+from gmvae.nn.batches import Rows
+from gmvae.nn.inference import cluster_rows, row_terms
+from gmvae.nn.random_streams import make_generators
+from gmvae.training.loop import autocast_products, fit_model
+from gmvae.training.schedule import Training
+
+CPU = torch.device("cpu")
+FIVE = [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("module", MODELS)
+def test_terms_and_gradients_stay_float32_and_near(module):
+    model = small(module)
+    batch = a_batch(model)
+    exact = model.eval().terms(batch)
+    with autocast_products(CPU, "bfloat16"):
+        rounded = model.terms(batch)
+    sum(value.sum() for value in rounded.values()).backward()
+    for name, value in rounded.items():
+        assert value.dtype == torch.float32
+        assert torch.allclose(value, exact[name], rtol=0.05, atol=0.3), name
+    assert all(
+        p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in model.parameters() if p.grad is not None
+    )
+    assert any(not torch.equal(value, exact[name]) for name, value in rounded.items())  # it does round
+
+
+def test_metrics_change_less_than_between_seeds():
+    """The author's model on the digits, five seeds in each precision: ELBO and accuracy within the seeds' spread."""
+    x, label = load_digits(return_X_y=True)
+    x = torch.as_tensor(x / 16, dtype=torch.float32)
+    hidden = torch.full((len(FIVE), len(x)), -1)
+    rows = Rows(x, x, torch.full((len(x),), -1), hidden, 0, 10)
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        plan = Training(
+            epochs=30, batch_size=128, learning_rate=2e-3, schedule="cosine", autoencode_epochs=10, guide_epochs=10,
+            precision=precision,
+        )  # fmt: skip
+        model = small("gmdvae", "normal", n_features=64, seeds=FIVE, n_components=10, n_latent=6, n_hidden=64)
+        fit_model(model, rows, plan, FIVE)
+        elbos = row_terms(model, rows, make_generators(FIVE, "terms"))["elbo"].mean(-1).numpy()
+        chosen = cluster_rows(model, rows, None).argmax(-1).numpy()
+        found[precision] = np.stack([elbos, [accuracy(label, cluster) for cluster in chosen]])
+    change = np.abs(found["bfloat16"].mean(1) - found["float32"].mean(1))
+    spread = found["float32"].std(1, ddof=1)
+    assert (change < spread).all(), (change, spread)
+
+
+def accuracy(label, cluster):
+    return agreement(label, cluster, match_components(contingency(label, cluster, 10, 10)))
+
+
+def test_seeds_are_their_own_in_bfloat16():
+    """The history of two seeds together is that of each alone, as near as rounding allows."""
+    x = torch.rand(64, 5, generator=torch.Generator().manual_seed(0))
+    plan = Training(epochs=3, batch_size=16, learning_rate=1e-3, precision="bfloat16")
+
+    def elbos(seeds):
+        rows = Rows(x, x, torch.full((64,), -1), torch.full((len(seeds), 64), -1), 0, 3)
+        return fit_model(small("vae", n_features=5, seeds=seeds), rows, plan, seeds).set_index("seed")["loss"]
+
+    together = elbos(SEEDS)
+    for seed in SEEDS:
+        assert np.allclose(together[seed], elbos([seed])[seed], rtol=2e-2)

@@ -1,0 +1,139 @@
+"""The loss, the schedule, clipping, phases, and what a run refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from support.models import blobs, small
+
+from gmvae.nn.inference import cluster_rows
+from gmvae.nn.objective import elbo, loss
+from gmvae.nn.random_streams import derive_key, draw_normals, make_generators
+from gmvae.pipeline.errors import Refused
+from gmvae.runs.train import check_training
+from gmvae.training.guide import kmeans_labels
+from gmvae.training.loop import clip_gradients, fit_model
+from gmvae.training.schedule import Training
+
+TERMS = {
+    name: torch.tensor([[value] * 4]) for name, value in {"reconstruction": -3.0, "kl_z": 2.0, "kl_w": 0.5}.items()
+}
+BASE = {"epochs": 10, "batch_size": 8, "learning_rate": 0.01}
+
+
+def test_elbo_has_all_weights_one_and_no_label():
+    assert torch.equal(elbo(TERMS | {"label": torch.full((1, 4), -9.0)}), torch.full((1, 4), -5.5))
+
+
+def test_loss_weighs_terms_and_rows():
+    terms = TERMS | {"label": torch.tensor([[-1.0, 0.0, 0.0, 0.0]])}
+    weight = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
+    expected = -((-3.0 + 2.0 * -1.0 - 0.1 * 2.5) + (-3.0 - 0.1 * 2.5)) / 2
+    assert float(loss(terms, 0.1, 2.0, weight)) == pytest.approx(expected)
+
+
+def test_cosine_falls_from_the_rate_to_zero():
+    plan = Training(**BASE, schedule="cosine")
+    assert plan.learning_rate_at(0) == pytest.approx(0.01)
+    assert plan.learning_rate_at(0.5) == pytest.approx(0.005)
+    assert plan.learning_rate_at(1) == pytest.approx(0)
+
+
+def test_one_cycle_rises_then_falls():
+    plan = Training(**BASE, schedule="one_cycle")
+    rates = [plan.learning_rate_at(done) for done in np.linspace(0, 1, 101)]
+    assert max(rates) == pytest.approx(0.01) and rates.index(max(rates)) == 30
+    assert rates[:31] == sorted(rates[:31]) and rates[30:] == sorted(rates[30:], reverse=True)
+
+
+def test_warm_up_rises_to_a_constant_rate():
+    plan = Training(**BASE, warmup_epochs=5)
+    assert plan.learning_rate_at(0.25) == pytest.approx(0.005)
+    assert plan.learning_rate_at(0.5) == plan.learning_rate_at(0.9) == 0.01
+
+
+def test_phases_and_kl_weight_follow_each_other():
+    plan = Training(**BASE, autoencode_epochs=2, guide_epochs=3, kl_warmup_epochs=3)
+    assert [plan.phase(e) for e in range(7)] == ["autoencode"] * 2 + ["guide"] * 3 + ["free"] * 2
+    assert [plan.kl_weight(e) for e in range(7)] == [0, 0, 0.25, 0.5, 0.75, 1, 1]
+
+
+def test_label_weight_is_a_tenth_of_all_rows_by_labelled_rows():
+    plan = Training(**BASE)
+    assert plan.label_weight_for("free", 1000, 50) == pytest.approx(2.0)
+    assert Training(**BASE, label_weight=3.0).label_weight_for("free", 1000, 50) == 3.0
+    assert plan.label_weight_for("guide", 1000, 1000) == 1.0
+
+
+def test_clipping_is_per_seed_and_keeps_the_direction():
+    model = small("vae")
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        parameter.grad = torch.randn(parameter.shape) * torch.tensor([1e-4, 10.0]).view(-1, 1, 1)
+    before = torch.cat([p.grad.flatten(1) for p in model.parameters()], 1)
+    clip_gradients(model, 1.0)
+    after = torch.cat([p.grad.flatten(1) for p in model.parameters()], 1)
+    assert torch.equal(before[0], after[0])
+    assert float(after[1].norm()) == pytest.approx(1.0, rel=1e-5)
+    assert torch.allclose(after[1], before[1] / before[1].norm(), atol=1e-6)
+
+
+def test_guide_is_k_means_of_the_latent():
+    """A linear identity encoder: the latent is the data, whose blobs k-means must find."""
+    model, rows = small("ae", n_layers=0, n_latent=6), blobs()
+    for s in range(2):
+        model.encoder[0].weight.data[s] = torch.eye(6)
+    found = kmeans_labels(model, rows, [3, 11])
+    for s in range(2):
+        pairs = {(int(a), int(b)) for a, b in zip(found[s], torch.arange(60) % 3, strict=True)}
+        assert len(pairs) == 3
+
+
+def test_guide_sees_no_label_and_needs_components():
+    """Permuted true labels leave an unsupervised history as it is: they are nowhere in the rows."""
+    rows = blobs()
+    assert (rows.label < 0).all()
+    plan = Training(**(BASE | {"epochs": 3}), autoencode_epochs=1, guide_epochs=1)
+    assert list(fit_model(small("vae"), rows, plan, [3, 11])["phase"][:3]) == ["autoencode", "autoencode", "guide"]
+
+
+def test_optimal_variance_is_frozen_at_the_mean_squared_error():
+    rows, plan = blobs(), Training(**(BASE | {"epochs": 2}))
+    model = small("ae", variance="optimal")
+    fit_model(model, rows, plan, [3, 11])
+    with torch.no_grad():
+        errors = (model.decoder(model.encoder(rows.x.expand(2, -1, -1))) - rows.x).square().mean((1, 2))
+    assert torch.allclose(model.p.log_variance.flatten().exp(), errors, rtol=1e-4)
+
+
+def test_labels_are_learned_from_few():
+    """Semi-supervised: with a tenth of the labels component k becomes class k."""
+    rows = blobs(n=120, labelled=12)
+    plan = Training(**(BASE | {"epochs": 80, "batch_size": 32}), autoencode_epochs=30, guide_epochs=20)
+    model = small("gmdvae")
+    fit_model(model, rows, plan, [3, 11])
+    found = cluster_rows(model, rows, None).argmax(-1)
+    assert ((found == torch.arange(120) % 3).double().mean(1) > 0.95).all()
+
+
+def test_random_streams_depend_on_seed_and_purpose_only():
+    assert derive_key(1, "init") != derive_key(1, "noise") != derive_key(2, "noise")
+    together = draw_normals(make_generators([1, 2], "noise"), 1000)
+    assert torch.equal(together[1], draw_normals(make_generators([2], "noise"), 1000)[0])
+    assert abs(float(torch.corrcoef(together)[0, 1])) < 5 / math.sqrt(1000)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schedule": "linear"}, "training.schedule: found 'linear'; allowed: constant, cosine, one_cycle"),
+        ({"precision": "float8"}, "training.precision: found 'float8'"),
+        ({"batch_size": 0}, "found batch_size 0"),
+        ({"epoch": 3}, "unexpected keyword argument 'epoch'"),
+    ],
+)
+def test_bad_training_settings_are_refused(change, message):
+    with pytest.raises(Refused) as refusal:
+        check_training(BASE | change)
+    assert message in str(refusal.value) and "\n" not in str(refusal.value)

@@ -1,0 +1,64 @@
+"""A user's own .h5ad, local or behind an address, becomes a data set of the study by one entry."""
+
+import functools
+import hashlib
+import http.server
+import threading
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from support.checkout import TINY, copied, snakemake
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """An AnnData file of 60 cells of two types, raw counts in X, in a folder of its own."""
+    draws = np.random.default_rng(0)
+    rate = np.where(np.arange(60)[:, None] % 2, 1.0, 4.0) * draws.gamma(1, 1, (1, 20))
+    adata = anndata.AnnData(
+        draws.poisson(rate).astype(np.float32),
+        obs=pd.DataFrame({"cell_type": ["a", "b"] * 30}, index=[f"cell {i}" for i in range(60)]),
+        var=pd.DataFrame(index=[f"gene {j}" for j in range(20)]),
+    )
+    folder = tmp_path / "served"
+    folder.mkdir()
+    adata.write_h5ad(folder / "cells.h5ad")
+    return folder / "cells.h5ad"
+
+
+@pytest.fixture
+def address(cells):
+    """Where a server of this test gives the file."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=cells.parent)
+    with http.server.ThreadingHTTPServer(("localhost", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/cells.h5ad"
+        server.shutdown()
+
+
+def made(tmp_path, entry):
+    """The data set that Snakemake makes of the entry `mine`, in a copy of the project."""
+    project = copied(tmp_path / "project")
+    config = {"datasets": {"mine": {"name": "Mine", "source": "h5ad", "test_share": 0.2} | entry}}
+    (project / "mine.yaml").write_text(yaml.safe_dump(config))
+    run = snakemake(project, "results/data/mine.h5ad", *TINY, "mine.yaml")
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-3000:]
+    return anndata.read_h5ad(project / "results/data/mine.h5ad")
+
+
+def check(adata):
+    assert adata.shape == (60, 20) and set(adata.obs["label"]) == {"a", "b"}
+    assert (adata.obs["split"] == "test").sum() == 12
+
+
+def test_a_local_file_is_one_entry(tmp_path, cells):
+    check(made(tmp_path, {"settings": {"path": str(cells), "label": "cell_type"}}))
+
+
+def test_a_file_behind_an_address_is_one_entry(tmp_path, cells, address):
+    sha256 = hashlib.sha256(cells.read_bytes()).hexdigest()
+    download = {"url": address, "sha256": sha256}
+    check(made(tmp_path, {"download": download, "settings": {"label": "cell_type"}}))

@@ -1,0 +1,228 @@
+"""A whole tiny study through Snakemake, and what an edit makes run again."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from support.checkout import TINY, copied, edited, planned, snakemake
+
+from gmvae.thesis.figures import style
+
+LATEX = shutil.which("latexmk") is not None and shutil.which("biber") is not None
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+TARGET = "all" if LATEX else "results"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The tiny study, run once; tests that edit it work in copies."""
+    folder = copied(tmp_path_factory.mktemp("tiny") / "project")
+    run = snakemake(folder, TARGET, *TINY)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-6000:]
+    return folder
+
+
+@pytest.fixture
+def copy(project, tmp_path):
+    """A copy of the finished study with its own Snakemake records."""
+    return Path(shutil.copytree(project, tmp_path / "copy"))
+
+
+def test_the_study_makes_metrics_of_every_run(project):
+    metrics = pd.read_csv(project / "results/metrics.csv")
+    assert set(metrics["task"]) == {"toy_tiny", "digits_tiny"}
+    toy = metrics[metrics["task"] == "toy_tiny"]
+    assert set(toy["model"]) == {"truth", "random", "pca", "pca_kmeans", "ae", "ae_kmeans", "vae", "gmdvae"}
+    assert set(toy["seed"]) == {0, 1} and set(toy["split"]) == {"train", "test"}
+    truth = toy[(toy["model"] == "truth") & (toy["metric"] == "accuracy")]
+    assert len(truth) == 4 and (truth["value"] == 1).all()
+    random = toy[(toy["model"] == "random") & (toy["metric"] == "ari")]
+    assert (random["value"].abs() < 0.2).all()
+
+
+def test_terms_and_bounds_of_a_trained_model_are_measured(project):
+    metrics = pd.read_csv(project / "results/metrics.csv")
+    found = set(metrics[(metrics["model"] == "gmdvae") & (metrics["split"] == "test")]["metric"])
+    assert {"reconstruction", "kl_z", "kl_w", "kl_y", "kl_d", "elbo", "bound", "occupancy", "silhouette"} <= found
+
+
+def test_histories_have_every_seed_epoch_and_term(project):
+    history = pd.read_csv(project / "results/runs/toy_tiny/gmdvae/history.csv")
+    assert len(history) == 2 * 4
+    assert list(history[history["seed"] == 0]["phase"]) == ["autoencode", "guide", "free", "free"]
+    assert {"reconstruction", "kl_z", "label", "loss", "occupancy", "learning_rate"} <= set(history)
+
+
+def test_provenance_says_what_made_a_run(project):
+    made = json.loads((project / "results/runs/toy_tiny/vae/provenance.json").read_text())
+    assert made["seeds"] == [0, 1] and made["device"] == "cpu" and made["settings"]["module"] == "vae"
+    assert made["versions"]["torch"] and made["seconds"] > 0
+
+
+@pytest.mark.latex
+@pytest.mark.skipif(not LATEX, reason="no LaTeX")
+def test_the_thesis_is_there(project):
+    assert (project / "results/thesis.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_second_call_runs_nothing(project):
+    assert planned(project, TARGET, *TINY) == set()
+
+
+def runs_of(files, model):
+    return {file for file in files if f"/{model}/" in file}
+
+
+def test_editing_a_model_trains_that_model_only(copy):
+    edited(copy / "src/gmvae/models/vae.py")
+    files = planned(copy, "results/metrics.csv", *TINY)
+    weights = {file for file in files if file.endswith("weights.safetensors")}
+    assert weights == {"results/runs/toy_tiny/vae/weights.safetensors"}
+    assert files - runs_of(files, "vae") == {"results/metrics.csv"}
+
+
+def test_what_follows_from_a_model_is_made_again(copy):
+    edited(copy / "src/gmvae/models/vae.py")
+    files = planned(copy, TARGET, *TINY)
+    assert runs_of(files, "gmdvae") == runs_of(files, "ae") == runs_of(files, "truth") == set()
+    assert "results/figures/toy_tiny/latents.pdf" in files and "results/tables/toy_tiny.tex" in files
+    assert not {file for file in files if file.endswith(("observed.csv", ".h5ad"))} - runs_of(files, "vae")
+
+
+def test_editing_a_figure_draws_that_figure_and_the_pdf_only(copy):
+    edited(copy / "src/gmvae/thesis/figures/curves.py")
+    drawn = {f"results/figures/{task}/curves.{kind}" for task in ("toy_tiny", "digits_tiny") for kind in ("pdf", "svg")}
+    assert planned(copy, TARGET, *TINY) == drawn | ({"results/thesis.pdf"} if LATEX else set())
+
+
+def test_editing_a_chapter_sets_the_book_and_checks_its_claims_only(copy):
+    edited(copy / "thesis/chapters/mixtures.tex")
+    assert planned(copy, TARGET, *TINY) == {"results/claims.tex"} | ({"results/thesis.pdf"} if LATEX else set())
+
+
+def test_changing_a_model_s_setting_trains_that_model_only(copy):
+    edited(
+        copy / "config.yaml", "vae: {name: VAE, module: vae", "vae: {name: VAE, module: vae, settings: {n_layers: 1}"
+    )
+    files = planned(copy, "results/metrics.csv", *TINY)
+    assert files - runs_of(files, "vae") == {"results/metrics.csv"}
+    assert "results/runs/toy_tiny/vae/weights.safetensors" in files
+
+
+def test_editing_metrics_evaluates_and_does_not_train(copy):
+    edited(copy / "src/gmvae/metrics/scores.py")
+    files = planned(copy, "results/metrics.csv", *TINY)
+    assert files and all(file.endswith("metrics.csv") for file in files)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["mirror=/somewhere", "cache=/elsewhere", "offline=true", "progress=False", "checkpoint_minutes=1", "memory=0"],
+)
+def test_what_cannot_change_a_result_runs_nothing(project, change):
+    assert planned(project, TARGET, *TINY, "--config", change) == set()
+
+
+def test_committing_runs_nothing(copy):
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a commit"]):
+        who = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"]
+        subprocess.run(["git", *who, *arguments], cwd=copy, check=True, capture_output=True)
+    assert planned(copy, TARGET, *TINY) == set()
+
+
+def test_touching_or_copying_files_runs_nothing(copy):
+    for file in (copy / "src").rglob("*.py"):
+        file.touch()
+    assert planned(copy, TARGET, *TINY) == set()
+
+
+def test_a_refused_config_ends_in_one_line(project):
+    run = snakemake(project, "-n", *TINY, "--config", "study=tyni")
+    errors = [line for line in (run.stdout + run.stderr).splitlines() if "error:" in line]
+    assert run.returncode != 0 and len(errors) == 1
+    assert "study" in errors[0] and "tyni" in errors[0] and "tiny" in errors[0]
+
+
+def test_a_failing_step_leaves_nothing_and_shows_its_line(copy):
+    (copy / "results/data/toy_tiny.h5ad").write_bytes(b"not an h5ad")
+    (copy / "results/runs/toy_tiny/vae/weights.safetensors").unlink()
+    run = snakemake(copy, "results/runs/toy_tiny/vae/weights.safetensors", *TINY)
+    assert run.returncode != 0
+    assert "error: " in run.stdout + run.stderr and "toy_tiny.h5ad" in run.stdout + run.stderr
+    assert not list((copy / "results/runs/toy_tiny/vae").glob("*weights*"))
+
+
+def test_a_stranger_adds_a_model_with_one_file_and_one_entry(copy):
+    """It passes the check suite by lying there, and runs in the study; no other model runs again."""
+    shutil.copy(copy / "tests/tiny/mine.py", copy / "src/gmvae/models/mine.py")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:xdist",
+        "-o",
+        "addopts=",
+        "-k",
+        "mine",
+        "tests/models/test_models.py",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(copy / "src")}
+    checked = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+    assert checked.returncode == 0 and " passed" in checked.stdout, checked.stdout[-3000:]
+    run = snakemake(copy, "results/metrics.csv", *TINY, "tests/tiny/mine.yaml")
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stderr.count("rule train:") == 1
+    metrics = pd.read_csv(copy / "results/metrics.csv")
+    assert "elbo" in set(metrics[metrics["model"] == "mine"]["metric"])
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_the_report_shows_the_figures(project, tmp_path):
+    """The page after clicks on Figures, a task, and the first figure's eye: its rings are there."""
+    report = project / "results/report.html"
+    run = snakemake(project, TARGET, *TINY, "--report", "results/report.html")
+    assert run.returncode == 0, run.stderr[-3000:]
+    blank = screenshot(report, tmp_path, ["Figures", "toy_tiny"])
+    shown = screenshot(report, tmp_path, ["Figures", "toy_tiny", "#a[iconname=eye]"])
+    ink = [int(np.all(np.abs(page - RING) < 0.05, axis=-1).sum()) for page in (blank, shown)]
+    assert ink[1] > ink[0] + 30, ink
+
+
+RING = np.array(to_rgb(style.COLOURS[5]))  # of the seed that its objective picks
+CLICKS = """<script>
+const wanted = %s, texts = () => [...document.querySelectorAll("a,button,li,span,td,div")];
+const found = (what) => what[0] == "#" ? document.querySelector(what.slice(1))
+  : texts().filter((e) => e.childElementCount < 3 && e.textContent.trim() === what).pop();
+const clock = setInterval(() => wanted.length ? found(wanted.shift()).click() : clearInterval(clock), 1000);
+</script>"""
+
+
+def screenshot(page, folder, clicks):
+    """The page's pixels [height, width, 3] in headless Chromium, some seconds after it clicked on these things."""
+    before, end, after = page.read_text().rpartition("</body>")
+    copy, picture = folder / "page.html", folder / "page.png"
+    copy.write_text(before + CLICKS % json.dumps(clicks) + end + after)
+    quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+    view = ["--window-size=1400,900", "--virtual-time-budget=20000", f"--screenshot={picture}", f"file://{copy}"]
+    command = [CHROMIUM, "--headless", "--no-sandbox", f"--user-data-dir={folder / 'profile'}", *quiet, *view]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return plt.imread(picture)[..., :3]
+
+
+@pytest.mark.slow
+def test_two_clones_and_any_number_of_cores_give_the_same_bytes(project, tmp_path):
+    again = copied(tmp_path / "again")
+    run = snakemake(again, TARGET, *TINY, cores="1")
+    assert run.returncode == 0, run.stderr[-3000:]
+    for name in ("metrics.csv", "numbers.tex", "tables/toy_tiny.tex", *(["thesis.pdf"] if LATEX else [])):
+        assert (again / "results" / name).read_bytes() == (project / "results" / name).read_bytes(), name
