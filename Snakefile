@@ -9,24 +9,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from gmvae.pipeline import plan
-from gmvae.pipeline.config_checks import check_config
-from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.config_checks import check_config, parse_switches
+from gmvae.pipeline.config_files import catalogue_files, read_yaml
+from gmvae.pipeline.errors import exit_if_refused
 from gmvae.pipeline.sources import ROOT, parameter_names, source_files
 
 
-configfile: Path(workflow.basedir, "config.yaml")
+# Later files win: the catalogues, config.yaml, each --configfile, --config.
+CONFIG_FILES = [*catalogue_files(Path(workflow.basedir)), Path(workflow.basedir, "config.yaml")]
+for file in [*CONFIG_FILES, *workflow.overwrite_configfiles]:
+    exit_if_refused(read_yaml, Path(file))
+
+for file in CONFIG_FILES:
+
+    configfile: file
 
 
 report: "workflow/report/workflow.rst"
 
 
-for switch in "offline", "progress":  # Snakemake reads True and False from the command line, but not true and false
-    config[switch] = {"true": True, "false": False}.get(config[switch], config[switch])
-
-try:
-    check_config(config)
-except Refused as refusal:
-    sys.exit(f"error: {refusal}")
+exit_if_refused(check_config, parse_switches(config))
 
 # Jobs run this interpreter on this checkout's code, with this many threads, whatever is installed or set elsewhere.
 PYTHON = sys.executable

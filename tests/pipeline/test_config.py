@@ -13,14 +13,14 @@ import yaml
 from gmvae.models.gmdvae import Model
 from gmvae.pipeline import plan
 from gmvae.pipeline.config_checks import check_config
-from gmvae.pipeline.config_form import PATH
+from gmvae.pipeline.config_files import read_config
+
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import keyword_types
-from gmvae.training.schedule import DIVERGED, SCHEDULES, Training
+from gmvae.training.schedule import Training
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "config.yaml").read_text(encoding="utf-8")
-PARSED = yaml.safe_load(TEXT)
+PARSED = read_config(ROOT / "config.yaml")
 REMOVE = object()
 
 

@@ -1,9 +1,13 @@
-"""What config.yaml cannot mean: refused in one line before any job starts.
+"""What the configuration may say: its form, and that its names and settings exist. Refused in one line, before any job.
 
-Read by the Snakefile on every call, as config.py is, so it imports nothing heavy.
+Read by the Snakefile on every call, as plan.py is, so it imports nothing heavy.
 """
 
-from gmvae.pipeline.config_form import check_form, check_type, config_refusal, show_value
+import math
+from collections.abc import Iterable
+
+from gmvae.pipeline.config_model import POINT, Config, Training
+from gmvae.pipeline.config_refusals import allowed_values, check_form, config_refusal, schema_part, show_value
 from gmvae.pipeline.plan import (
     SPACES,
     accepted_settings,
@@ -16,10 +20,25 @@ from gmvae.pipeline.plan import (
 )
 from gmvae.pipeline.sources import keyword_types, plugin_names
 
+KINDS = {  # the annotation of a setting in the source: the types that it allows, and how they are described
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), f"a number {POINT}"),
+    "str": ((str,), "a text"),
+    "bool": ((bool,), "true or false"),
+}
 
-def check_config(config: dict) -> None:
-    """Raise `Refused` for the first thing that is wrong: its key, what was found, what is allowed, in one line."""
-    check_form(config)
+
+def check_config(config: object) -> None:
+    """Check the whole configuration.
+
+    Args:
+        config: The merged content of the catalogues, config.yaml and a user's own files.
+
+    Raises:
+        Refused: For the first thing that is wrong: its key, what stands there, and what is allowed, in one line.
+    """
+    check_form(Config, config)
+    check_training_settings(config["training"], Training.model_fields)
     check_name(["study"], config["study"], config["studies"])
     for name, entry in config["studies"].items():
         for task in entry["tasks"]:
@@ -27,9 +46,7 @@ def check_config(config: dict) -> None:
     for name in config["downloads"]:
         check_name(["downloads"], name, plugin_names("reader"))
     for name, entry in config["datasets"].items():
-        check_name(["datasets", name, "source"], entry["source"], plugin_names("reader"))
-        check_settings(["datasets", name], entry, reader_settings(entry))
-        check_rows(name, entry)
+        check_dataset(name, entry)
     for name, entry in config["models"].items():
         check_model(config, name, entry)
     for name, entry in config["tasks"].items():
@@ -37,64 +54,99 @@ def check_config(config: dict) -> None:
     for task in tasks(config):
         for model in trained_models(config, task):
             check_phases(config, task, model)
-    for name, of in config["thesis"]["figures"].items():
+    for name, figure_tasks in config["thesis"]["figures"].items():
         check_name(["thesis", "figures"], name, plugin_names("figure"))
-        for task in [] if of == "all" else of:
+        for task in [] if figure_tasks == "all" else figure_tasks:
             check_name(["thesis", "figures", name], task, config["tasks"])
 
 
-def check_rows(name: str, entry: dict) -> None:
-    """What an entry of `datasets` derives, and how its cells are chosen: the joined source and the thresholds exist."""
+def parse_switches(config: dict) -> dict:
+    """Turn the texts true and false into booleans: Snakemake reads only True and False from the command line so.
+
+    Args:
+        config: The configuration, changed in place.
+
+    Returns:
+        The same configuration.
+    """
+    for switch in "offline", "progress":
+        if config.get(switch) in ("true", "false"):
+            config[switch] = config[switch] == "true"
+    return config
+
+
+def check_training_settings(settings: dict, required: Iterable[str]) -> None:
+    """Check the training settings of one run, or the defaults of config.yaml.
+
+    Args:
+        settings: Training settings with their values.
+        required: The settings that must be there.
+
+    Raises:
+        Refused: A setting is unknown, missing, or has a value of the wrong kind.
+    """
+    check_form(Training, settings, ["training"])
+    for name in required:
+        if name not in settings:
+            _, part = schema_part(Training.model_json_schema(), [name])
+            raise config_refusal(["training", name], "nothing", allowed_values(part))
+
+
+def check_dataset(name: str, entry: dict) -> None:
+    """Check one entry of `datasets`: its readers, their settings and its thresholds exist."""
+    check_source(["datasets", name], entry)
     if "download" in entry and entry["source"] != "h5ad":
         raise config_refusal(["datasets", name, "download"], f"one of source {entry['source']}", "that of source h5ad")
     for threshold in entry.get("cells", {}):
         check_name(
             ["datasets", name, "cells"], threshold, keyword_types("gmvae.data.preprocessing", "preprocess_cells")
         )
-    joined = entry.get("rows", {}).get("join")
-    if joined:
-        check_name(["datasets", name, "rows", "join", "source"], joined["source"], plugin_names("reader"))
-        check_settings(["datasets", name, "rows", "join"], joined, reader_settings(joined))
+    if "join" in entry.get("rows", {}):
+        check_source(["datasets", name, "rows", "join"], entry["rows"]["join"])
+
+
+def check_source(at: list[str], entry: dict) -> None:
+    """Check that an entry's `source` is a reader, and that the reader takes the entry's `settings`."""
+    check_name([*at, "source"], entry["source"], plugin_names("reader"))
+    check_settings(at, entry, reader_settings(entry))
 
 
 def check_model(config: dict, name: str, entry: dict) -> None:
-    """One entry of `models`: its file, its space and its settings exist."""
+    """Check one entry of `models`: its file, its space and its settings exist."""
     if "module" in entry:
         check_name(["models", name, "module"], entry["module"], plugin_names("model"))
     elif "response" in entry:
         check_name(["models", name, "response"], entry["response"], plugin_names("response"))
     else:
         check_name(["models", name, "baseline"], entry["baseline"], ["none", *plugin_names("baseline")])
-        others = [key for key, other in config["models"].items() if "module" in other]
-        check_name(["models", name, "space"], entry["space"], [*SPACES, *others])
+        with_latent = [model for model, other in config["models"].items() if "module" in other]
+        check_name(["models", name, "space"], entry["space"], [*SPACES, *with_latent])
     check_settings(["models", name], entry, accepted_settings(entry))
 
 
 def check_task(config: dict, name: str, entry: dict) -> None:
-    """One entry of `tasks`: its data set, models and baselines' spaces exist; each setting is taken by a model."""
+    """Check one entry of `tasks`: its dataset, models and baselines' spaces exist; a model accepts each setting."""
     check_name(["tasks", name, "dataset"], entry["dataset"], config["datasets"])
     for model in entry["models"]:
         check_name(["tasks", name, "models"], model, config["models"])
         if "response" in config["models"][model] and held_out_type(config, name) is None:
-            allowed = "it where the data set holds out a label under a condition (rows.hold_out)"
+            allowed = "it where the dataset holds out a label under a condition (rows.hold_out)"
             raise config_refusal(["tasks", name, "models"], model, allowed)
     for model in baseline_models(config, name):
         space = config["models"][model]["space"]
         if space not in [*SPACES, *entry["models"]]:
             allowed = f"{space} beside {model}, which is computed from it"
             raise config_refusal(["tasks", name, "models"], f"{model} without {space}", allowed)
-    taken = {}
+    accepted = {}
     for model in entry["models"]:
-        taken |= accepted_settings(config["models"][model])
-    check_settings(["tasks", name], entry, taken)
+        accepted |= accepted_settings(config["models"][model])
+    check_settings(["tasks", name], entry, accepted)
     for model in entry.get("training_of", {}):
-        check_name(
-            ["tasks", name, "training_of"], model, [of for of in entry["models"] if "module" in config["models"][of]]
-        )
+        check_name(["tasks", name, "training_of"], model, trained_models(config, name))
 
 
 def check_phases(config: dict, task: str, model: str) -> None:
-    """The first phases of training leave epochs for the objective itself."""
+    """Refuse training whose first two phases leave no epoch for the objective itself."""
     settings = training_settings(config, task, model)
     first = settings["autoencode_epochs"] + settings["guide_epochs"]
     if settings["epochs"] <= first:
@@ -102,16 +154,18 @@ def check_phases(config: dict, task: str, model: str) -> None:
         raise config_refusal(["training", "epochs"], f"{settings['epochs']} for {model} on {task}", allowed)
 
 
-def check_settings(at: list[str], entry: dict, taken: dict[str, str]) -> None:
-    """Every key of the entry's `settings` is one that is taken, and holds what its type allows."""
+def check_settings(at: list[str], entry: dict, accepted: dict[str, str]) -> None:
+    """Check that each of the entry's `settings` is accepted, and that its value is what its annotation allows."""
     for setting, value in entry.get("settings", {}).items():
         here = [*at, "settings", setting]
-        if setting not in taken:
-            raise config_refusal(here, "an unknown setting", list(taken), nearest_to=setting)
-        check_type(here, value, taken[setting].removesuffix(" | None"))
+        if setting not in accepted:
+            raise config_refusal(here, "an unknown setting", list(accepted), nearest_to=setting)
+        types, words = KINDS.get(accepted[setting].removesuffix(" | None"), (None, ""))
+        if types and (type(value) not in types or (type(value) is float and not math.isfinite(value))):
+            raise config_refusal(here, show_value(value), words)
 
 
-def check_name(at: list[str], name: str, allowed) -> None:
-    """The name at this key is one of the allowed ones."""
+def check_name(at: list[str], name: str, allowed: Iterable[str]) -> None:
+    """Check that the name at a key is one of the allowed names."""
     if name not in allowed:
         raise config_refusal(at, show_value(name), list(allowed), nearest_to=name)

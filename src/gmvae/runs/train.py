@@ -1,6 +1,7 @@
 """Step `train`: all seeds of one model on one task, in one process."""
 
 import contextlib
+import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from gmvae.formats.weights import build_model, save_weights
 from gmvae.formats.writing import write_csv, write_json
 from gmvae.nn.batches import Rows, rows_from_dataset
 from gmvae.pipeline.command import run_step
+from gmvae.pipeline.config_checks import check_training_settings
 from gmvae.pipeline.errors import Refused
 from gmvae.training.checkpoints import Checkpointer, run_identity
 from gmvae.training.device import choose_device
@@ -95,17 +97,11 @@ def check_seeds_and_components(seeds: list[int], n_components: int) -> None:
         raise Refused(f"n_components: found {n_components}; allowed: 1 or more")
 
 
-def check_training(training: dict) -> Training:
-    """The training settings, checked."""
-    try:
-        plan = Training(**training)
-    except TypeError as error:
-        raise Refused(f"training: {error}; allowed: {', '.join(Training.__dataclass_fields__)}") from None
-    if plan.precision not in DTYPES:
-        raise Refused(f"training.precision: found {plan.precision!r}; allowed: {', '.join(DTYPES)}")
-    if plan.batch_size < 1 or plan.epochs < 1:
-        raise Refused(f"training: found batch_size {plan.batch_size}, epochs {plan.epochs}; both must be at least 1")
-    return plan
+def check_training(settings: dict) -> Training:
+    """The training settings of a run, checked as those of config.yaml are."""
+    required = [field.name for field in dataclasses.fields(Training) if field.default is dataclasses.MISSING]
+    check_training_settings(settings, required)
+    return Training(**settings)
 
 
 def training_rows(

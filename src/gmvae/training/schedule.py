@@ -9,15 +9,13 @@ what the run itself predicts from them. `free`: the objective alone.
 import math
 from dataclasses import dataclass
 
-from gmvae.pipeline.errors import Refused
-
-SCHEDULES = ("constant", "cosine", "one_cycle")
-DIVERGED = ("fail", "keep")
-
 
 @dataclass(frozen=True)
 class Training:
-    """The settings of a training run; their meaning and defaults stand in config.yaml, under `training`."""
+    """The settings of a training run; config.yaml explains them, under `training`, and has the defaults of the studies.
+
+    Their values are checked in `pipeline.config_model`, before this class is made.
+    """
 
     epochs: int
     batch_size: int
@@ -34,12 +32,6 @@ class Training:
     precision: str = "float32"
     patience: int = 0
     diverged: str = "fail"
-
-    def __post_init__(self):
-        if self.schedule not in SCHEDULES:
-            raise Refused(f"training.schedule: found {self.schedule!r}; allowed: {', '.join(SCHEDULES)}")
-        if self.diverged not in DIVERGED:
-            raise Refused(f"training.diverged: found {self.diverged!r}; allowed: {', '.join(DIVERGED)}")
 
     def phase(self, epoch: int) -> str:
         """autoencode, guide or free, by the epoch counted from 0."""

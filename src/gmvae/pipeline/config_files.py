@@ -1,0 +1,141 @@
+"""The YAML files that the configuration is read from: the catalogues, config.yaml, and a user's own files.
+
+Later files win: a mapping extends the one of the same key, anything else replaces it. Snakemake merges its config files
+by the same rule. It accepts repeated keys and names no line in its errors, so each file is checked here first.
+"""
+
+from pathlib import Path
+
+import yaml
+
+from gmvae.pipeline.errors import Refused
+
+FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of the time, where PyYAML has libyaml
+YAML_RULES = "the same indentation for all keys of a level, and quotes around a text that is not plain"
+
+
+def catalogue_files(root: Path) -> list[Path]:
+    """The files of what there is to choose from, to be read before config.yaml.
+
+    Args:
+        root: The folder of the checkout.
+
+    Returns:
+        workflow/catalogue/*.yaml, sorted by name.
+    """
+    return sorted((root / "workflow" / "catalogue").glob("*.yaml"))
+
+
+def read_config(config: Path, configfiles: list[Path] | tuple[Path, ...] = ()) -> dict:
+    """The merged configuration, as the Snakefile gets it without `--config`.
+
+    Args:
+        config: config.yaml; the catalogues are in the folder workflow/catalogue beside it.
+        configfiles: More files, as for Snakemake's `--configfile`; the last one wins.
+
+    Returns:
+        The configuration; `pipeline.config_checks.check_config` checks its content.
+
+    Raises:
+        Refused: A file is missing, is no YAML, or holds a key twice.
+    """
+    merged = {}
+    for file in [*catalogue_files(config.parent), config, *configfiles]:
+        merge_config(merged, read_yaml(file))
+    return merged
+
+
+def merge_config(config: dict, changes: dict) -> dict:
+    """Change `config` in place: mappings are merged key by key, all else replaces what was there.
+
+    Args:
+        config: The configuration so far.
+        changes: The content of a file that is read later; it is not changed, nor shared with `config`.
+
+    Returns:
+        The same `config`.
+    """
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            inner = config.get(key)
+            config[key] = merge_config(inner if isinstance(inner, dict) else {}, value)
+        else:
+            config[key] = value
+    return config
+
+
+def read_yaml(file: Path) -> dict:
+    """The content of a YAML or JSON file with keys.
+
+    Args:
+        file: The file.
+
+    Returns:
+        Its content, aliases and merge keys (`<<`) resolved within the file.
+
+    Raises:
+        Refused: The file is missing, is no YAML (tabs, wrong indentation), holds a key twice, or holds no keys. The
+            message names file, line and key.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{shown_path(file)}: found no readable text file ({error}); allowed: a YAML file") from None
+    if file.suffix == ".json":
+        text = text.replace("\t", " ")  # JSON allows tabs between its parts, and none inside a text
+    # Python's scanner and libyaml's differ in the tabs that they accept; Snakemake uses Python's.
+    loader = (yaml.SafeLoader if "\t" in text else FAST_LOADER)(text)
+    try:
+        node = loader.get_single_node()
+        refuse_repeated_keys(file, node, [], set())
+        content = loader.construct_document(node) if node else None
+    except yaml.MarkedYAMLError as error:
+        raise refusal_of_yaml_error(file, text, error) from None
+    except (yaml.YAMLError, ValueError) as error:  # a character that YAML has not; a date that is none
+        raise Refused(f"{shown_path(file)}: found {' '.join(str(error).split())}; allowed: YAML") from None
+    if not isinstance(content, dict):
+        raise Refused(
+            f"{shown_path(file)}: found {'nothing' if content is None else 'no keys'}; allowed: keys with values"
+        )
+    return content
+
+
+def refuse_repeated_keys(file: Path, node: yaml.Node | None, at: list[str], checked: set[int]) -> None:
+    """Refuse a mapping, at whatever depth, in which a key stands twice; a node with aliases is checked once."""
+    if node is None or id(node) in checked:
+        return
+    checked.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, inner in enumerate(node.value):
+            refuse_repeated_keys(file, inner, [*at, str(number)], checked)
+    if isinstance(node, yaml.MappingNode):
+        lines = {}
+        for key, inner in node.value:
+            line, here = key.start_mark.line + 1, [*at, str(key.value)]
+            first = lines.setdefault((key.tag, str(key.value)), key.start_mark)
+            if first is not key.start_mark:
+                found = f"the key a second time, after line {first.line + 1}"
+                raise Refused(f"{place(file, line)}: {'.'.join(here)}: found {found}; allowed: each key once")
+            refuse_repeated_keys(file, inner, here, checked)
+
+
+def refusal_of_yaml_error(file: Path, text: str, error: yaml.MarkedYAMLError) -> Refused:
+    """The refusal of a text that is no YAML: its line, the key that stands there, and what the parser says."""
+    mark = error.problem_mark or error.context_mark
+    line = text.splitlines()[mark.line : mark.line + 1]
+    key = line[0].partition(":")[0].strip() if line else ""
+    problem, allowed = f"no valid YAML ({error.problem or error.context})", YAML_RULES
+    if "'\\t'" in problem:
+        problem, allowed = "a tab", "spaces"
+    return Refused(f"{place(file, mark.line + 1)}: {key or 'at the end'}: found {problem}; allowed: {allowed}")
+
+
+def place(file: Path, line: int) -> str:
+    """A file and a line in it, counted from 1."""
+    return f"{shown_path(file)}, line {line}"
+
+
+def shown_path(file: Path) -> Path:
+    """The file's path, relative to the current folder where it lies in it."""
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file
