@@ -14,7 +14,6 @@ from gmvae.pipeline.config_files import catalogue_files, read_yaml
 from gmvae.pipeline.errors import exit_if_refused
 from gmvae.pipeline.sources import ROOT, parameter_names, source_files
 
-
 # Later files win: the catalogues, config.yaml, each --configfile, --config.
 CONFIG_FILES = [*catalogue_files(Path(workflow.basedir)), Path(workflow.basedir, "config.yaml")]
 for file in [*CONFIG_FILES, *workflow.overwrite_configfiles]:

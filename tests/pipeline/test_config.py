@@ -14,7 +14,6 @@ from gmvae.models.gmdvae import Model
 from gmvae.pipeline import plan
 from gmvae.pipeline.config_checks import check_config
 from gmvae.pipeline.config_files import read_config
-
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import keyword_types
 from gmvae.training.schedule import Training

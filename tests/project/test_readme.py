@@ -11,6 +11,7 @@ import yaml
 
 from gmvae.pipeline import plan
 from gmvae.pipeline.config_checks import check_config
+from gmvae.pipeline.config_files import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,7 +48,7 @@ def test_a_path_that_is_named_exists(path):
 
 def test_the_example_of_a_data_set_is_accepted():
     (block,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    merged = read_config(ROOT / "config.yaml")
     for section, entries in yaml.safe_load(block).items():
         merged[section] |= entries
         merged["studies"]["embedded"]["tasks"] += [name for name in entries if section == "tasks"]

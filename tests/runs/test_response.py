@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 from scipy.stats import mannwhitneyu, nbinom, norm, pearsonr
 from sklearn.metrics import r2_score
 from support.checkout import planned
@@ -30,6 +29,7 @@ from gmvae.nn.inference import embed_rows
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.random_streams import make_generators
 from gmvae.pipeline.config_checks import check_config
+from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.plan import evaluated_models, held_out_type, response_models, thesis_figures
 from gmvae.pipeline.sources import ROOT
@@ -42,7 +42,7 @@ from gmvae.runs.train import train
 from gmvae.thesis.figures import response
 from gmvae.thesis.tables.responses import tabulate_responses
 
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = read_config(ROOT / "config.yaml")
 HELD = {"label": "class 2", "condition": "shifted"}
 MEASURES = {
     f"{of}{measure}{genes}" for of in ("", "change_") for measure in ("r2", "r2_score") for genes in ("", "_de")

@@ -8,16 +8,16 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from gmvae.metrics.evaluate import evaluate
 from gmvae.pipeline import plan
+from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.sources import ROOT
 from gmvae.runs.embed import embed
 from gmvae.runs.observe import observe
 from gmvae.runs.train import train
 
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = read_config(ROOT / "config.yaml")
 FEW = {"epochs": 2, "batch_size": 64, "learning_rate": 1e-3}
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from support import standin
 
+from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.plan import display_names, models, tasks, thesis_figures
 from gmvae.pipeline.sources import ROOT
@@ -21,7 +21,7 @@ from gmvae.thesis.figures import comparison
 from gmvae.thesis.pdf import build_pdf
 
 BOOK = ROOT / "thesis"
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = read_config(ROOT / "config.yaml")
 needs_latex = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in ("latexmk", "biber", "pdflatex")), reason="needs latexmk and biber"
 )

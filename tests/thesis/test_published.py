@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
+from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import ROOT
 from gmvae.thesis.tables.published import COLUMNS, list_published, read_published
@@ -164,7 +164,7 @@ def test_every_source_is_in_the_bibliography():
 
 
 def test_every_row_is_of_a_task_and_of_models_that_the_config_has():
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = read_config(ROOT / "config.yaml")
     table = read_published(TABLE)
     for row in table.itertuples():
         meant = [task for task in config["tasks"] if re.fullmatch(row.task.replace("*", ".*"), task)]

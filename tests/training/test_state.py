@@ -11,7 +11,6 @@ from support.models import MODELS, SEEDS, D, K, blobs, small
 
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.nn.batches import rows_from_dataset
-from gmvae.pipeline.errors import Refused
 from gmvae.training.loop import fit_model, train_to_end
 from gmvae.training.schedule import Training
 from gmvae.training.state import SeedStatus, TrainingState
@@ -220,11 +219,6 @@ def test_weights_that_the_last_step_of_an_epoch_spoiled_are_found():
 def test_a_run_of_which_no_seed_is_left_ends():
     state = ended("vae", Training(**(PLAN | {"epochs": 1000, "learning_rate": 1e12})))
     assert len(state.diverged()) == 2 and state.epoch < 10
-
-
-def test_settings_are_refused_by_name():
-    with pytest.raises(Refused, match=r"training\.diverged: found 'ignore'; allowed: fail, keep"):
-        Training(**PLAN, diverged="ignore")
 
 
 def test_nothing_is_stopped_by_default():

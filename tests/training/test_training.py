@@ -125,15 +125,24 @@ def test_random_streams_depend_on_seed_and_purpose_only():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "key", "shown"),
     [
-        ({"schedule": "linear"}, "training.schedule: found 'linear'; allowed: constant, cosine, one_cycle"),
-        ({"precision": "float8"}, "training.precision: found 'float8'"),
-        ({"batch_size": 0}, "found batch_size 0"),
-        ({"epoch": 3}, "unexpected keyword argument 'epoch'"),
+        ({"schedule": "linear"}, "training.schedule", '"linear"'),
+        ({"precision": "float8"}, "training.precision", '"float8"'),
+        ({"diverged": "ignore"}, "training.diverged", '"ignore"'),
+        ({"batch_size": 0}, "training.batch_size", "found 0"),
+        ({"epochs": 3.0}, "training.epochs", "found 3.0"),
+        ({"epoch": 3}, "training.epoch", "unknown key"),
     ],
 )
-def test_bad_training_settings_are_refused(change, message):
+def test_bad_training_settings_are_refused(change, key, shown):
     with pytest.raises(Refused) as refusal:
         check_training(BASE | change)
-    assert message in str(refusal.value) and "\n" not in str(refusal.value)
+    message = str(refusal.value)
+    assert f"{key}: " in message and shown in message and "\n" not in message
+
+
+@pytest.mark.parametrize("key", ["epochs", "batch_size", "learning_rate"])
+def test_a_training_setting_without_a_default_must_be_given(key):
+    with pytest.raises(Refused, match=rf"training\.{key}: found nothing"):
+        check_training({name: value for name, value in BASE.items() if name != key})

@@ -7,15 +7,15 @@ import threading
 from pathlib import Path
 
 import pytest
-import yaml
 from support.checkout import copied, planned, snakemake
 
 from gmvae.data.fetch import fetch
 from gmvae.formats.dataset import load_dataset
+from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.sources import ROOT
 
 MIRROR = Path(os.environ.get("GMVAE_MIRROR") or ROOT.parent / "shared/data")
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = read_config(ROOT / "config.yaml")
 FILES = [(source, file) for source, files in CONFIG["downloads"].items() for file in files]
 SIZES = {  # rows in all, as published or as the quality control leaves them; classes with rows to test
     "mnist": (70_000, 10),

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import jinja2
 import pytest
-import yaml
 from docutils.core import publish_parts
 
+from gmvae.pipeline.config_files import read_config
+
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = read_config(ROOT / "config.yaml")
 CAPTIONS = sorted((ROOT / "workflow/report").glob("*.rst"))
 
 

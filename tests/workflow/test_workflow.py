@@ -109,9 +109,8 @@ def test_editing_a_chapter_sets_the_book_and_checks_its_claims_only(copy):
 
 
 def test_changing_a_model_s_setting_trains_that_model_only(copy):
-    edited(
-        copy / "config.yaml", "vae: {name: VAE, module: vae", "vae: {name: VAE, module: vae, settings: {n_layers: 1}"
-    )
+    entry = "vae: {name: VAE, module: vae"
+    edited(copy / "workflow/catalogue/models.yaml", entry, f"{entry}, settings: {{n_layers: 1}}")
     files = planned(copy, "results/metrics.csv", *TINY)
     assert files - runs_of(files, "vae") == {"results/metrics.csv"}
     assert "results/runs/toy_tiny/vae/weights.safetensors" in files

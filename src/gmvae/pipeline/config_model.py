@@ -86,7 +86,9 @@ class Study(Entry):
 class Download(Entry):
     """A raw file: its address, and one checksum."""
 
-    url: Annotated[str, Field(pattern="^https?://", description="an address that begins with https://")]
+    url: Annotated[
+        str, Field(pattern="^https?://", description="an address that begins with https:// (or http://localhost)")
+    ]
     sha256: Annotated[str, SHA256] = None
     sha256_decompressed: Annotated[str, SHA256] = None
 

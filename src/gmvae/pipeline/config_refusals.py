@@ -8,10 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from gmvae.pipeline.errors import Refused
 
-UNKNOWN_KEY = (
-    "extra_forbidden",
-    "invalid_key",
-)  # pydantic's types of errors: a key that the class has not, one that is no text
+UNKNOWN_KEY = ("extra_forbidden", "invalid_key")  # errors of pydantic: a key that the class does not have
+TEXT_KEY = {"description": "a text as the key"}
 
 
 def check_form(form: type[BaseModel], content: object, at: Iterable[str] = ()) -> None:
@@ -57,7 +55,7 @@ def schema_part(schema: dict, keys: list[str | int]) -> tuple[list[str | int], d
     """
     if keys and keys[-1] == "[key]":
         place, part = schema_part(schema, keys[:-2])
-        return place, resolve_reference(schema, part["propertyNames"])
+        return place, resolve_reference(schema, part.get("propertyNames", TEXT_KEY))
     part = resolve_reference(schema, schema)
     for depth, key in enumerate(keys):
         of_any_key = [part.get("additionalProperties"), *part.get("patternProperties", {}).values(), part.get("items")]

@@ -11,12 +11,12 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from gmvae.formats.provenance import read_provenance
 from gmvae.formats.writing import write_atomically, write_csv, write_json
 from gmvae.pipeline import plan
 from gmvae.pipeline.command import run_step
+from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
 from gmvae.reference.wall_times import Job, busy_seconds, most_at_once, processor_name, read_jobs, times_by_rule
 
@@ -30,7 +30,7 @@ def keep_reference(study: str, results: Path, output: Path, config: Path, record
     Raises:
         Refused: the metrics are missing, of another study, or lack a run; a run has no provenance.json.
     """
-    every = yaml.safe_load(config.read_text(encoding="utf-8"))
+    every = read_config(config)
     chosen = study_part(every, study)
     check_complete(results / "metrics.csv", chosen)
     made = {
