@@ -1,4 +1,4 @@
-"""config.yaml: what is refused and in which words, which entry wins, and that the comments are the manual."""
+"""The configuration: what is refused, which entry wins, and that the comments are the manual."""
 
 import copy
 import dataclasses
@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gmvae.models.gmdvae import Model
+from gmvae.models import gmdvae
 from gmvae.pipeline import plan
 from gmvae.pipeline.config_checks import check_config
-from gmvae.pipeline.config_files import read_config
+from gmvae.pipeline.config_files import catalogue_files, read_config
+from gmvae.pipeline.config_model import Config, Dataset, Download, Model, Task, TrainingSettings
+from gmvae.pipeline.config_refusals import allowed_values, resolve_reference
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import keyword_types
 from gmvae.training.schedule import Training
@@ -42,9 +44,9 @@ def changed(original: dict, key: str, value: object) -> dict:
     return copied
 
 
-def message(config_: dict) -> str:
+def message(config: object) -> str:
     with pytest.raises(Refused) as refusal:
-        check_config(config_)
+        check_config(config)
     return str(refusal.value)
 
 
@@ -53,258 +55,152 @@ def test_the_shipped_config_is_accepted(shipped):
 
 
 REFUSALS = {
-    # key, value, the message after "config.yaml: "; `...` stands for a list of names
-    "unknown key": ("studdy", "x", "studdy: found an unknown key; allowed: ...; did you mean study?"),
-    "unknown training key": (
-        "training.epoch",
-        3,
-        "training.epoch: found an unknown key; allowed: ...; did you mean epochs?",
-    ),
-    "unknown key of a task": (
-        "tasks.toy.lables",
-        "all",
-        "tasks.toy.lables: found an unknown key; ...; did you mean labels?",
-    ),
-    "unknown key of a model": (
-        "models.vae.modul",
-        "vae",
-        "models.vae.modul: found an unknown key; ...; did you mean module?",
-    ),
-    "unknown study": ("study", "embeded", 'study: found "embeded"; allowed: ...; did you mean embedded?'),
-    "unknown study, nothing near": ("study", "xyz", 'study: found "xyz"; allowed: embedded...'),
+    # what is changed and to what; the key that the message names, what it says was found, the name that it suggests
+    "unknown key": ("studdy", "x", "studdy", "an unknown key", "study"),
+    "unknown training key": ("training.epoch", 3, "training.epoch", "an unknown key", "epochs"),
+    "unknown key of a task": ("tasks.toy.lables", "all", "tasks.toy.lables", "an unknown key", "labels"),
+    "unknown key of a model": ("models.vae.modul", "vae", "models.vae.modul", "an unknown key", "module"),
+    "unknown study": ("study", "embeded", "study", '"embeded"', "embedded"),
+    "unknown study, nothing near": ("study", "xyz", "study", '"xyz"', ""),
     "unknown task of a study": (
         "studies.other",
         {"title": "Other", "seeds": [0], "tasks": ["digit"]},
-        'studies.other.tasks: found "digit"; allowed: ...; did you mean digits?',
+        "studies.other.tasks",
+        '"digit"',
+        "digits",
     ),
-    "unknown data set": (
-        "tasks.toy.dataset",
-        "toys",
-        'tasks.toy.dataset: found "toys"; allowed: ...; did you mean toy?',
-    ),
-    "unknown model": ("tasks.toy.models", ["vaee"], 'tasks.toy.models: found "vaee"; allowed: ...; did you mean vae?'),
-    "unknown module": ("models.vae.module", "vea", 'models.vae.module: found "vea"; allowed: ...; did you mean vae?'),
-    "unknown baseline": (
-        "models.pca_kmeans.baseline",
-        "k_means",
-        'models.pca_kmeans.baseline: found "k_means"; allowed: none, ...; did you mean kmeans?',
-    ),
-    "unknown space": (
-        "models.pca_kmeans.space",
-        "gmdva",
-        'models.pca_kmeans.space: found "gmdva"; allowed: data, pca, ...; did you mean gmdvae?',
-    ),
+    "unknown data set": ("tasks.toy.dataset", "toys", "tasks.toy.dataset", '"toys"', "toy"),
+    "unknown model": ("tasks.toy.models", ["vaee"], "tasks.toy.models", '"vaee"', "vae"),
+    "unknown module": ("models.vae.module", "vea", "models.vae.module", '"vea"', "vae"),
+    "unknown baseline": ("models.pca_kmeans.baseline", "k_means", "models.pca_kmeans.baseline", '"k_means"', "kmeans"),
+    "unknown space": ("models.pca_kmeans.space", "gmdva", "models.pca_kmeans.space", '"gmdva"', "gmdvae"),
     "a space that the task lacks": (
         "tasks.toy.models",
         ["truth", "ae_kmeans"],
-        "tasks.toy.models: found ae_kmeans without ae; allowed: ae beside ae_kmeans, which is computed from it",
+        "tasks.toy.models",
+        "ae_kmeans without ae",
+        "",
     ),
-    "unknown source": (
-        "datasets.toy.source",
-        "toyy",
-        'datasets.toy.source: found "toyy"; allowed: ...; did you mean toy?',
-    ),
+    "unknown source": ("datasets.toy.source", "toyy", "datasets.toy.source", '"toyy"', "toy"),
     "unknown source of a download": (
         "downloads.digit",
         {"f": {"url": "https://x.org/f", "sha256": "0" * 64}},
-        'downloads: found "digit"; ...',
+        "downloads",
+        '"digit"',
+        "digits",
     ),
-    "unknown figure": (
-        "thesis.figures.latent",
-        "all",
-        'thesis.figures: found "latent"; allowed: ...; did you mean latents?',
-    ),
-    "unknown task of a figure": (
-        "thesis.figures.images",
-        ["digitz"],
-        'thesis.figures.images: found "digitz"; allowed: ...; did you mean digits?',
-    ),
+    "unknown figure": ("thesis.figures.latent", "all", "thesis.figures", '"latent"', "latents"),
+    "unknown task of a figure": ("thesis.figures.images", ["digitz"], "thesis.figures.images", '"digitz"', "digits"),
     "unknown setting of a model": (
         "models.vae.settings",
         {"n_laten": 3},
-        "models.vae.settings.n_laten: found an unknown setting; allowed: ...; did you mean n_latent?",
+        "models.vae.settings.n_laten",
+        "an unknown setting",
+        "n_latent",
     ),
     "unknown setting of a baseline": (
         "models.pca_kmeans.settings",
         {"n_starts": 3},
-        "models.pca_kmeans.settings.n_starts: found an unknown setting; allowed: n_dimensions, n_init",
+        "models.pca_kmeans.settings.n_starts",
+        "an unknown setting",
+        "",
     ),
     "a setting of another baseline": (
         "models.truth.settings",
         {"n_init": 3},
-        "models.truth.settings.n_init: found an unknown setting; allowed: n_dimensions; did you mean n_dimensions?",
+        "models.truth.settings.n_init",
+        "an unknown setting",
+        "n_dimensions",
     ),
     "a setting that none of the task's models takes": (
         "tasks.toy.settings.n_hiden",
         3,
-        "tasks.toy.settings.n_hiden: found an unknown setting; allowed: ...; did you mean n_hidden?",
+        "tasks.toy.settings.n_hiden",
+        "an unknown setting",
+        "n_hidden",
     ),
     "unknown setting of a reader": (
         "datasets.toy.settings",
         {"sed": 1},
-        "datasets.toy.settings.sed: found an unknown setting; allowed: seed, ...; did you mean seed?",
+        "datasets.toy.settings.sed",
+        "an unknown setting",
+        "seed",
     ),
-    "a setting of the wrong kind": (
-        "tasks.toy.settings.n_hidden",
-        "many",
-        'tasks.toy.settings.n_hidden: found "many"; allowed: a whole number',
-    ),
+    "a setting of the wrong kind": ("tasks.toy.settings.n_hidden", "many", "tasks.toy.settings.n_hidden", '"many"', ""),
     "a baseline's setting of the wrong kind": (
         "models.pca.settings",
         {"n_dimensions": 2.5},
-        "models.pca.settings.n_dimensions: found 2.5; allowed: a whole number",
+        "models.pca.settings.n_dimensions",
+        "2.5",
+        "",
     ),
     "a reader's setting of the wrong kind": (
         "datasets.toy.settings",
         {"distance": "far"},
-        'datasets.toy.settings.distance: found "far"; allowed: a number ...',
+        "datasets.toy.settings.distance",
+        '"far"',
+        "",
     ),
-    "a key that is missing": (
-        "training.epochs",
-        REMOVE,
-        "training.epochs: found nothing; allowed: a whole number from 1",
-    ),
-    "a top key that is missing": ("device", REMOVE, "device: found nothing; allowed: auto, cpu or cuda"),
-    "an empty entry": (
-        "tasks.toy.settings",
-        None,
-        "tasks.toy.settings: found nothing; allowed: settings with their values",
-    ),
-    "zero seeds": (
-        "studies.embedded.seeds",
-        [],
-        "studies.embedded.seeds: found []; allowed: a list of different whole numbers from 0, at least one",
-    ),
-    "a seed twice": (
-        "studies.embedded.seeds",
-        [1, 2, 1],
-        "studies.embedded.seeds: found [1, 2, 1]; allowed: a list of different whole numbers from 0, at least one",
-    ),
-    "a negative seed": (
-        "studies.embedded.seeds",
-        [-1],
-        "studies.embedded.seeds.0: found -1; allowed: a whole number from 0",
-    ),
-    "seeds as a number": ("studies.embedded.seeds", 10, "studies.embedded.seeds: found 10; allowed: a list of ..."),
-    "no component": ("tasks.toy.n_components", 0, "tasks.toy.n_components: found 0; allowed: a whole number from 1"),
-    "no component of a model": (
-        "models.vae.n_components",
-        -1,
-        "models.vae.n_components: found -1; allowed: a whole number from 1",
-    ),
-    "no row in a batch": ("training.batch_size", 0, "training.batch_size: found 0; allowed: a whole number from 1"),
+    "a key that is missing": ("training.epochs", REMOVE, "training.epochs", "nothing", ""),
+    "a top key that is missing": ("device", REMOVE, "device", "nothing", ""),
+    "an empty entry": ("tasks.toy.settings", None, "tasks.toy.settings", "nothing", ""),
+    "zero seeds": ("studies.embedded.seeds", [], "studies.embedded.seeds", "[]", ""),
+    "a seed twice": ("studies.embedded.seeds", [1, 2, 1], "studies.embedded.seeds", "[1, 2, 1]", ""),
+    "a negative seed": ("studies.embedded.seeds", [-1], "studies.embedded.seeds.0", "-1", ""),
+    "seeds as a number": ("studies.embedded.seeds", 10, "studies.embedded.seeds", "10", ""),
+    "no component": ("tasks.toy.n_components", 0, "tasks.toy.n_components", "0", ""),
+    "no component of a model": ("models.vae.n_components", -1, "models.vae.n_components", "-1", ""),
+    "no row in a batch": ("training.batch_size", 0, "training.batch_size", "0", ""),
     "no epoch left for the objective": (
         "studies.embedded.training",
         {"epochs": 5, "autoencode_epochs": 3, "guide_epochs": 2},
-        "training.epochs: found 5 for ... on toy; allowed: more than its autoencode_epochs and guide_epochs, ...",
-    ),
-    "half an epoch": ("training.epochs", 0.5, "training.epochs: found 0.5; allowed: a whole number from 1"),
-    "a whole number with a point": (
         "training.epochs",
-        10.0,
-        "training.epochs: found 10.0; allowed: a whole number from 1",
+        "5 for",
+        "",
     ),
-    "a switch as --config reads it": (
-        "offline",
-        "true",
-        'offline: found "true"; allowed: true or false (in --config: True or False)',
-    ),
-    "a truth for a number": ("threads", True, "threads: found true; allowed: a whole number from 1"),
-    "a number that YAML reads as text": (
-        "training.learning_rate",
-        "1e-3",
-        'training.learning_rate: found "1e-3"; allowed: a number above 0 (YAML reads 1e-3 as text: write 1.0e-3)',
-    ),
-    "no number": (
-        "training.learning_rate",
-        float("nan"),
-        "training.learning_rate: found NaN; allowed: a number above 0 ...",
-    ),
-    "unknown schedule": (
-        "training.schedule",
-        "cosin",
-        'training.schedule: found "cosin"; allowed: constant, cosine or one_cycle; did you mean cosine?',
-    ),
-    "an override of the wrong kind": (
-        "models.vae.training",
-        {"clip": "off"},
-        'models.vae.training.clip: found "off"; allowed: a number from 0 ...',
-    ),
+    "half an epoch": ("training.epochs", 0.5, "training.epochs", "0.5", ""),
+    "a whole number with a point": ("training.epochs", 10.0, "training.epochs", "10.0", ""),
+    "a switch as --config reads it": ("offline", "true", "offline", '"true"', ""),
+    "a truth for a number": ("threads", True, "threads", "true", ""),
+    "a number that YAML reads as text": ("training.learning_rate", "1e-3", "training.learning_rate", '"1e-3"', ""),
+    "no number": ("training.learning_rate", float("nan"), "training.learning_rate", "NaN", ""),
+    "unknown schedule": ("training.schedule", "cosin", "training.schedule", '"cosin"', "cosine"),
+    "an override of the wrong kind": ("models.vae.training", {"clip": "off"}, "models.vae.training.clip", '"off"', ""),
     "settings of a model that the task has not": (
         "tasks.toy.training_of",
         {"pca": {"epochs": 5}},
-        'tasks.toy.training_of: found "pca"; allowed: linear_ae, ae, ...',
+        "tasks.toy.training_of",
+        '"pca"',
+        "cvae",
     ),
-    "a checkpoint in the past": (
-        "checkpoint_minutes",
-        -1,
-        "checkpoint_minutes: found -1; allowed: a number from 0 ...",
-    ),
-    "less memory than none": ("memory", -1, "memory: found -1; allowed: a number from 0 ..."),
-    "half an epoch's patience": (
-        "training.patience",
-        0.5,
-        "training.patience: found 0.5; allowed: a whole number from 0",
-    ),
-    "unknown fate of what diverged": (
-        "training.diverged",
-        "kep",
-        'training.diverged: found "kep"; allowed: fail or keep; did you mean keep?',
-    ),
-    "label weight": (
-        "training.label_weight",
-        "aut",
-        'training.label_weight: found "aut"; allowed: auto, ...; did you mean auto?',
-    ),
-    "unknown device": ("device", "cud", 'device: found "cud"; allowed: auto, cpu or cuda; did you mean cuda?'),
-    "all rows held out": (
-        "datasets.toy.test_share",
-        1,
-        "datasets.toy.test_share: found 1; allowed: a share between 0 and 1, ...",
-    ),
-    "no row held out": (
-        "datasets.toy.test_share",
-        0.0,
-        "datasets.toy.test_share: found 0.0; allowed: a share between 0 and 1, ...",
-    ),
-    "no such labels": (
-        "tasks.toy.labels",
-        1.5,
-        "tasks.toy.labels: found 1.5; allowed: none, all, louvain, a share ...",
-    ),
-    "a model that is nothing": (
-        "models.vae.module",
-        REMOVE,
-        "models.vae: found keys (name); allowed: an entry with name and module ...",
-    ),
-    "a model that is both": (
-        "models.vae.baseline",
-        "kmeans",
-        "models.vae: found keys (name, module, baseline); allowed: ...",
-    ),
-    "a name that is no file name": (
-        "tasks.toy/2",
-        {},
-        'tasks: found "toy/2"; allowed: a name of small letters, digits and _, ...',
-    ),
+    "a checkpoint in the past": ("checkpoint_minutes", -1, "checkpoint_minutes", "-1", ""),
+    "less memory than none": ("memory", -1, "memory", "-1", ""),
+    "half an epoch's patience": ("training.patience", 0.5, "training.patience", "0.5", ""),
+    "unknown fate of what diverged": ("training.diverged", "kep", "training.diverged", '"kep"', "keep"),
+    "label weight": ("training.label_weight", "aut", "training.label_weight", '"aut"', "auto"),
+    "unknown device": ("device", "cud", "device", '"cud"', "cuda"),
+    "all rows held out": ("datasets.toy.test_share", 1, "datasets.toy.test_share", "1", ""),
+    "no row held out": ("datasets.toy.test_share", 0.0, "datasets.toy.test_share", "0.0", ""),
+    "no such labels": ("tasks.toy.labels", 1.5, "tasks.toy.labels", "1.5", ""),
+    "a model that is nothing": ("models.vae.module", REMOVE, "models.vae", "keys (name)", ""),
+    "a model that is both": ("models.vae.baseline", "kmeans", "models.vae", "keys (name, module, baseline)", ""),
+    "a name that is no file name": ("tasks.toy/2", {}, "tasks", '"toy/2"', ""),
     "a checksum cut short": (
         "downloads.toy",
         {"f": {"url": "https://x.org/f", "sha256": "ab"}},
-        'downloads.toy.f.sha256: found "ab"; allowed: 64 hexadecimal digits in small letters, in quotes',
+        "downloads.toy.f.sha256",
+        '"ab"',
+        "",
     ),
-    "a date for a text": (
-        "thesis.author",
-        yaml.safe_load("2026-11-01"),
-        'thesis.author: found "2026-11-01"; allowed: a text...',
-    ),
+    "a date for a text": ("thesis.author", yaml.safe_load("2026-11-01"), "thesis.author", '"2026-11-01"', ""),
 }
 
 
-@pytest.mark.parametrize(("key", "value", "expected"), REFUSALS.values(), ids=REFUSALS)
-def test_it_is_refused_in_one_line(shipped, key, value, expected):
+@pytest.mark.parametrize(("key", "value", "at", "shown", "near"), REFUSALS.values(), ids=REFUSALS)
+def test_it_is_refused_in_one_line_with_key_value_and_nearest_name(shipped, key, value, at, shown, near):
     line = message(changed(shipped, key, value))
-    assert "\n" not in line
-    assert re.fullmatch(re.escape(f"config.yaml: {expected}").replace(r"\.\.\.", ".*"), line), line
+    assert line.startswith(f"config.yaml: {at}: found {shown}") and "; allowed: " in line and "\n" not in line
+    assert line.endswith(f"; did you mean {near}?") if near else "did you mean" not in line
 
 
 def test_a_config_that_is_no_mapping_is_refused():
@@ -409,16 +305,14 @@ def test_what_the_shipped_config_names_has_a_display_name(shipped):
     assert {"accuracy", "purity", "nmi", "ari", "elbo", "reconstruction"} < set(shipped["names"])
 
 
-def test_the_schema_and_the_training_loop_know_the_same_settings():
-    schema = yaml.safe_load(PATH.read_text(encoding="utf-8"))["$defs"]["training"]["properties"]
-    assert set(schema) == {field.name for field in dataclasses.fields(Training)}
-    assert tuple(schema["schedule"]["enum"]) == SCHEDULES
-    assert tuple(schema["diverged"]["enum"]) == DIVERGED
+def test_the_form_and_the_training_loop_have_the_same_settings():
+    assert set(TrainingSettings.model_fields) == {field.name for field in dataclasses.fields(Training)}
 
 
-def test_every_key_has_a_comment_above_it(shipped):
-    lines = TEXT.splitlines()
-    for key in shipped:
+def test_every_key_of_config_yaml_has_a_comment_above_it(shipped):
+    text = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for key in yaml.safe_load(text):
         line = next(number for number, text in enumerate(lines) if text.startswith(f"{key}:"))
         assert lines[line - 1].startswith("# "), key
     for key in shipped["training"]:
@@ -426,26 +320,45 @@ def test_every_key_has_a_comment_above_it(shipped):
         assert lines[line - 1].startswith("  # "), key
 
 
-def test_everything_that_the_schema_can_refuse_is_described():
-    """The refusal prints the description of the part that was broken, so a part without one could not be told."""
-    schema = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("file", catalogue_files(ROOT), ids=lambda file: file.stem)
+def test_a_catalogue_holds_one_section_under_a_comment_that_names_all_its_keys(file):
+    text = file.read_text(encoding="utf-8")
+    comment = text.partition(f"\n{file.stem}:")[0]
+    assert list(yaml.safe_load(text)) == [file.stem]
+    assert all(line.startswith("#") for line in comment.splitlines())
+    form = {"datasets": Dataset, "tasks": Task, "models": Model, "downloads": Download}.get(file.stem)
+    assert all(re.search(rf"\b{key}\b", comment) for key in (form.model_fields if form else []))
 
-    def undescribed(part: dict, at: str):
-        if {"type", "enum", "anyOf"} & set(part) and "description" not in part:
-            yield at
-        for key in ("properties", "$defs"):
-            for name, inner in part.get(key, {}).items():
-                yield from undescribed(inner, f"{at}.{name}")
-        for key in ("items", "propertyNames", "additionalProperties"):
-            if isinstance(part.get(key), dict):
-                yield from undescribed(part[key], f"{at}.{key}")
 
-    assert list(undescribed(schema, "")) == []
+def test_config_yaml_holds_only_what_a_user_changes():
+    lines = (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 200
+    assert not set(yaml.safe_load("\n".join(lines))) & {file.stem for file in catalogue_files(ROOT)}
+
+
+def test_a_refusal_has_words_for_every_part_of_the_form():
+    schema = Config.model_json_schema()
+
+    def parts(part):
+        yield part
+        for name in ("properties", "patternProperties"):
+            for inner in part.get(name, {}).values():
+                yield from parts(inner)
+        for name in ("items", "additionalProperties", "propertyNames"):
+            if part.get(name):
+                yield from parts(part[name])
+
+    for form in [schema, *schema["$defs"].values()]:
+        for part in parts(form):
+            if part:  # items of any kind
+                assert allowed_values(resolve_reference(schema, part))
 
 
 def test_settings_are_read_off_the_source_as_python_sees_them():
-    seen = inspect.signature(Model.__init__).parameters.values()
+    parameters = inspect.signature(gmdvae.Model.__init__).parameters.values()
     expected = {
-        parameter.name: parameter.annotation.__name__ for parameter in seen if parameter.kind is parameter.KEYWORD_ONLY
+        parameter.name: parameter.annotation.__name__
+        for parameter in parameters
+        if parameter.kind is parameter.KEYWORD_ONLY
     }
     assert keyword_types("gmvae.models.gmdvae", "Model.__init__") == expected
