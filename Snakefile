@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
-from gmvae.pipeline import plan
+from gmvae.pipeline import dataset_plan, plan
 from gmvae.pipeline.config_checks import check_config, parse_switches
 from gmvae.pipeline.config_files import catalogue_files, read_yaml
 from gmvae.pipeline.errors import exit_if_refused
@@ -39,7 +39,7 @@ GPU = config["device"] == "cuda" or config["device"] == "auto" and shutil.which(
 
 
 wildcard_constraints:
-    source="|".join(plan.downloads(config)) or "none",
+    source="|".join(dataset_plan.downloads(config)) or "none",
     dataset="|".join(config["datasets"]),
     task="|".join(config["tasks"]),
     model="|".join(config["models"]),

@@ -13,9 +13,9 @@ rule fetch:
     log:
         "results/logs/fetch/{source}/{file}.log",
     params:
-        url=lambda wc: plan.downloads(config)[wc.source][wc.file]["url"],
-        sha256=lambda wc: plan.downloads(config)[wc.source][wc.file].get("sha256", ""),
-        sha256_decompressed=lambda wc: plan.downloads(config)[wc.source][wc.file].get("sha256_decompressed", ""),
+        url=lambda wc: dataset_plan.downloads(config)[wc.source][wc.file]["url"],
+        sha256=lambda wc: dataset_plan.downloads(config)[wc.source][wc.file].get("sha256", ""),
+        sha256_decompressed=lambda wc: dataset_plan.downloads(config)[wc.source][wc.file].get("sha256_decompressed", ""),
     shell:
         "{PYTHON:q} -m gmvae.data.fetch --source {wildcards.source} --file {wildcards.file:q} --output {output:q} "
         "--url {params.url:q} --sha256={params.sha256:q} --sha256-decompressed={params.sha256_decompressed:q} "
@@ -26,9 +26,9 @@ rule fetch:
 
 rule prepare:
     input:
-        raw=lambda wc: plan.raw_files(config, wc.dataset),
+        raw=lambda wc: dataset_plan.raw_files(config, wc.dataset),
         code=lambda wc: source_files(
-            "gmvae.data.prepare", *[f"gmvae.data.readers.{source}" for source in plan.dataset_sources(config, wc.dataset)]
+            "gmvae.data.prepare", *[f"gmvae.data.readers.{source}" for source in dataset_plan.dataset_sources(config, wc.dataset)]
         ),
     output:
         "results/data/{dataset}.h5ad",
@@ -37,7 +37,7 @@ rule prepare:
     params:
         entry=lambda wc: [
             part
-            for key, value in plan.prepare_options(config, wc.dataset).items()
+            for key, value in dataset_plan.prepare_options(config, wc.dataset).items()
             for part in (f"--{key.replace('_', '-')}", json.dumps(value) if isinstance(value, dict) else str(value))
         ],
         raw=lambda wc, input: (

@@ -6,14 +6,15 @@ Read by the Snakefile on every call, as plan.py is, so it imports nothing heavy.
 import math
 from collections.abc import Iterable
 
-from gmvae.pipeline.config_model import POINT, Config, Training
-from gmvae.pipeline.config_refusals import allowed_values, check_form, config_refusal, schema_part, show_value
+from gmvae.pipeline.config_model import Config, TrainingSettings, check_training_settings
+from gmvae.pipeline.config_refusals import check_form, config_refusal, show_value
+from gmvae.pipeline.config_types import POINT
+from gmvae.pipeline.dataset_plan import reader_settings
 from gmvae.pipeline.plan import (
     SPACES,
     accepted_settings,
     baseline_models,
     held_out_type,
-    reader_settings,
     tasks,
     trained_models,
     training_settings,
@@ -38,7 +39,7 @@ def check_config(config: object) -> None:
         Refused: For the first thing that is wrong: its key, what stands there, and what is allowed, in one line.
     """
     check_form(Config, config)
-    check_training_settings(config["training"], Training.model_fields)
+    check_training_settings(config["training"], TrainingSettings.model_fields)
     check_name(["study"], config["study"], config["studies"])
     for name, entry in config["studies"].items():
         for task in entry["tasks"]:
@@ -73,23 +74,6 @@ def parse_switches(config: dict) -> dict:
         if config.get(switch) in ("true", "false"):
             config[switch] = config[switch] == "true"
     return config
-
-
-def check_training_settings(settings: dict, required: Iterable[str]) -> None:
-    """Check the training settings of one run, or the defaults of config.yaml.
-
-    Args:
-        settings: Training settings with their values.
-        required: The settings that must be there.
-
-    Raises:
-        Refused: A setting is unknown, missing, or has a value of the wrong kind.
-    """
-    check_form(Training, settings, ["training"])
-    for name in required:
-        if name not in settings:
-            _, part = schema_part(Training.model_json_schema(), [name])
-            raise config_refusal(["training", name], "nothing", allowed_values(part))
 
 
 def check_dataset(name: str, entry: dict) -> None:

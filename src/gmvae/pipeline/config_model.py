@@ -1,61 +1,38 @@
 """The form of the configuration: its keys, and which kinds of values they hold, as pydantic classes.
 
-The workflow reads the merged dictionary, not objects of these classes: they only say what is refused. A refusal prints
-the `description` of a field after "allowed:"; `pipeline.config_refusals` derives the text where there is none.
+The workflow reads the merged dictionary, not objects of these classes: they only say what is refused. The step train
+imports this file, so it imports nothing that names models, datasets or tasks.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-POINT = "(YAML reads 1e-3 as text: write 1.0e-3)"
-SHA256 = Field(pattern="^[0-9a-f]{64}$", description="64 hexadecimal digits in small letters, in quotes")
+from gmvae.pipeline.config_refusals import allowed_values, check_form, config_refusal, schema_part
+from gmvae.pipeline.config_types import (
+    SHA256,
+    AboveZero,
+    Annotation,
+    Count,
+    Entry,
+    FromZero,
+    Key,
+    Keys,
+    Positive,
+    Seeds,
+    Settings,
+    Switch,
+    Text,
+    Texts,
+    TextsByText,
+    ValuesByAnnotation,
+)
 
 
-def refuse_repeats(values: list) -> list:
-    """Refuse a list that holds a value twice."""
-    if len(set(values)) < len(values):
-        raise PydanticCustomError("repeated", "a value stands twice")
-    return values
-
-
-Different = AfterValidator(refuse_repeats)
-Positive = Annotated[int, Field(ge=1, description="a whole number from 1")]
-Count = Annotated[int, Field(ge=0, description="a whole number from 0")]
-FromZero = Annotated[float, Field(ge=0, description=f"a number from 0 {POINT}")]
-AboveZero = Annotated[float, Field(gt=0, description=f"a number above 0 {POINT}")]
-Switch = Annotated[bool, Field(description="true or false (in --config: True or False)")]
-Text = Annotated[str, Field(min_length=1, description="a text")]
-Texts = Annotated[list[Text], Field(min_length=1, description="a list of texts, at least one")]
-Key = Annotated[
-    str, Field(pattern="^[a-z][a-z0-9_]*$", description="a name of small letters, digits and _, a letter first")
-]
-Keys = Annotated[list[Key], Field(min_length=1, description="a list of different names, at least one"), Different]
-Seeds = Annotated[
-    list[Count],
-    Field(min_length=1, description="a list of different whole numbers from 0, at least one"),
-    Different,
-]
-Setting = Annotated[
-    str | int | float | bool | list[Any], Field(description="a text, a number, true, false or a list of these")
-]
-Settings = Annotated[dict[str, Setting], Field(description="settings with their values")]
-Annotation = Literal["label", "condition", "batch"]
-ValuesByAnnotation = Annotated[
-    dict[Annotation, Texts], Field(description="label, condition or batch, each with a list of values")
-]
-TextsByText = Annotated[dict[Text, Texts], Field(description="new labels or groups, each with a list of labels")]
-
-
-class Entry(BaseModel):
-    """Keys with values, no other keys; 1.0 is no whole number, true is no number, and neither are .nan and .inf."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class Training(Entry):
-    """Training settings. Each may be left out, but for the defaults of config.yaml (`check_training` looks at that)."""
+class TrainingSettings(Entry):
+    """Training settings. None is required here: `check_training_settings` checks which must be there."""
 
     epochs: Positive = None
     batch_size: Positive = None
@@ -80,7 +57,7 @@ class Study(Entry):
     title: Text
     seeds: Seeds
     tasks: Keys
-    training: Training = None
+    training: TrainingSettings = None
 
 
 class Download(Entry):
@@ -152,9 +129,9 @@ class Task(Entry):
     n_components: Positive
     models: Keys
     settings: Settings = None
-    training: Training = None
+    training: TrainingSettings = None
     training_of: Annotated[
-        dict[str, Training], Field(description="models of the task, each with training settings")
+        dict[str, TrainingSettings], Field(description="models of the task, each with training settings")
     ] = None
 
 
@@ -175,7 +152,7 @@ class Model(Entry):
     space: Key = None
     n_components: Positive = None
     settings: Settings = None
-    training: Training = None
+    training: TrainingSettings = None
 
     @model_validator(mode="after")
     def refuse_other_than_one_kind(self):
@@ -220,6 +197,23 @@ class Config(Entry):
     datasets: Annotated[dict[Key, Dataset], Field(min_length=1, description="names of datasets with their entries")]
     tasks: Annotated[dict[Key, Task], Field(min_length=1, description="names of tasks with their entries")]
     models: Annotated[dict[Key, Model], Field(min_length=1, description="names of models with their entries")]
-    training: Training
+    training: TrainingSettings
     thesis: Thesis
     names: Annotated[dict[str, Text], Field(description="keys with the text that tables and figures show for them")]
+
+
+def check_training_settings(settings: dict, required: Iterable[str]) -> None:
+    """Check the training settings of one run, or the defaults of config.yaml.
+
+    Args:
+        settings: Training settings with their values.
+        required: The settings that must be there.
+
+    Raises:
+        Refused: A setting is unknown, missing, or has a value of the wrong kind.
+    """
+    check_form(TrainingSettings, settings, ["training"])
+    for name in required:
+        if name not in settings:
+            _, part = schema_part(TrainingSettings.model_json_schema(), [name])
+            raise config_refusal(["training", name], "nothing", allowed_values(part))

@@ -1,77 +1,172 @@
-"""What config.yaml says, by task and model: the one place that knows which entry wins.
+"""What the configuration says of studies, tasks and models: the one place that knows which entry wins.
 
-Read by the Snakefile on every call, so it imports nothing heavy: settings of models, readers and baselines are read off
-their source with `ast`.
+Read by the Snakefile on every call, so it imports nothing heavy: settings of models and baselines are read off their
+source with `ast`. `config` is the checked configuration (catalogues, config.yaml and a user's own files, merged).
 """
 
-from gmvae.pipeline.sources import annotation_types, function_signature, keyword_types
+from gmvae.pipeline.sources import keyword_types
 
-SPACES = ("data", "pca", "umap")  # what a baseline can work on beside another model's latent
+SPACES = ("data", "pca", "umap")  # what a baseline can work on, besides the latent variable of a trained model
 
 
 def study_entry(config: dict) -> dict:
-    """The entry of `studies` that is run."""
+    """The entry of the study to run.
+
+    Args:
+        config: The configuration.
+
+    Returns:
+        Its title, seeds and tasks, and optionally training settings.
+    """
     return config["studies"][config["study"]]
 
 
 def seeds(config: dict) -> list[int]:
-    """The seeds of the study: every run has all of them."""
+    """The seeds of the study: every run has all of them.
+
+    Args:
+        config: The configuration.
+
+    Returns:
+        The seeds, in their order.
+    """
     return list(study_entry(config)["seeds"])
 
 
 def tasks(config: dict) -> list[str]:
-    """The tasks of the study, in its order."""
+    """The tasks of the study.
+
+    Args:
+        config: The configuration.
+
+    Returns:
+        Names of tasks, in the study's order.
+    """
     return list(study_entry(config)["tasks"])
 
 
 def models(config: dict, task: str) -> list[str]:
-    """The models of a task, in its order: trained ones and baselines."""
+    """The models of a task: trained ones, baselines and expectations.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        Names of models, in the task's order.
+    """
     return list(config["tasks"][task]["models"])
 
 
 def trained_models(config: dict, task: str) -> list[str]:
-    """The models of a task that have weights."""
+    """The models of a task that have weights.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        Names of models, in the task's order.
+    """
     return [model for model in models(config, task) if "module" in config["models"][model]]
 
 
 def baseline_models(config: dict, task: str) -> list[str]:
-    """The models of a task that have no weights of their own: clusterings, projections, controls."""
+    """The baselines of a task, which have no weights of their own: clusterings, projections, controls.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        Names of models, in the task's order.
+    """
     return [model for model in models(config, task) if "baseline" in config["models"][model]]
 
 
 def held_out_type(config: dict, task: str) -> dict[str, str] | None:
-    """What a task's response is predicted of: {label, condition} that its data set holds out together, else None."""
-    held = config["datasets"][config["tasks"][task]["dataset"]].get("rows", {}).get("hold_out", {})
-    return dict(held) if set(held) == {"label", "condition"} else None
+    """The cell type whose response a task predicts.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        The `label` and the `condition` that the task's dataset holds out together, None if there are none.
+    """
+    rows = config["datasets"][config["tasks"][task]["dataset"]].get("rows", {})
+    hold_out = rows.get("hold_out", {})
+    return dict(hold_out) if set(hold_out) == {"label", "condition"} else None
 
 
 def response_models(config: dict, task: str) -> list[str]:
-    """The models of a task that predict a response, in its order: trained ones and expectations."""
+    """The models of a task that predict a response: trained ones and expectations.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        Names of models, in the task's order; none for a task without a held-out type.
+    """
     if held_out_type(config, task) is None:
         return []
     return [model for model in models(config, task) if "baseline" not in config["models"][model]]
 
 
 def evaluated_models(config: dict, task: str) -> list[str]:
-    """The models of a task that have a latent, which an expectation has not."""
+    """The models of a task that have a latent variable: all but the expectations.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        Names of models, in the task's order.
+    """
     return [model for model in models(config, task) if "response" not in config["models"][model]]
 
 
 def n_components(config: dict, task: str, model: str) -> int:
-    """K: the model's own where it has one, else the task's."""
+    """K, the number of components: the model's own if it has one, else the task's.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+        model: An entry of `models`.
+
+    Returns:
+        K.
+    """
     return config["models"][model].get("n_components", config["tasks"][task]["n_components"])
 
 
 def model_settings(config: dict, task: str, model: str) -> dict:
-    """The settings of a model or baseline in a task: the task's as far as it takes them, then its own."""
+    """The settings of a model or baseline in a task: those of the task that it accepts, then its own.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+        model: An entry of `models`.
+
+    Returns:
+        Settings with their values.
+    """
     entry = config["models"][model]
-    taken = accepted_settings(entry)
+    accepted = accepted_settings(entry)
     shared = config["tasks"][task].get("settings", {})
-    return {name: value for name, value in shared.items() if name in taken} | entry.get("settings", {})
+    return {name: value for name, value in shared.items() if name in accepted} | entry.get("settings", {})
 
 
 def accepted_settings(entry: dict) -> dict[str, str]:
-    """The settings that an entry of `models` takes, with their types: its constructor's or its `assign`'s keywords."""
+    """The settings that a model accepts: the keywords of its constructor, or of a baseline's function `assign`.
+
+    Args:
+        entry: An entry of `models`.
+
+    Returns:
+        The settings with their types, as the source has them.
+    """
     if "module" in entry:
         return keyword_types(f"gmvae.models.{entry['module']}", "Model.__init__")
     if "response" in entry:
@@ -82,71 +177,51 @@ def accepted_settings(entry: dict) -> dict[str, str]:
     return of_space | keyword_types(f"gmvae.runs.baselines.{entry['baseline']}", "assign")
 
 
-def reader_settings(entry: dict) -> dict[str, str]:
-    """The settings that an entry of `datasets` takes, with their types: its reader's arguments but the raw folder."""
-    arguments = function_signature(f"gmvae.data.readers.{entry['source']}", "read")
-    return annotation_types(arguments.args[1:] + arguments.kwonlyargs)
-
-
-def dataset_sources(config: dict, dataset: str) -> list[str]:
-    """The sources that a data set is read from: its own, and the one that it joins."""
-    entry = config["datasets"][dataset]
-    joined = entry.get("rows", {}).get("join")
-    return [entry["source"]] + ([joined["source"]] if joined else [])
-
-
-def downloads(config: dict) -> dict[str, dict[str, dict]]:
-    """Every raw file by source and name: those of `downloads`, and a data set's own `download`, as {dataset}.h5ad."""
-    found = {source: dict(files) for source, files in config["downloads"].items()}
-    for dataset, entry in config["datasets"].items():
-        if "download" in entry:
-            found.setdefault(entry["source"], {})[f"{dataset}.h5ad"] = entry["download"]
-    return found
-
-
-def raw_files(config: dict, dataset: str) -> list[str]:
-    """What a data set is read from: its own download or local file, else all files of its sources."""
-    entry = config["datasets"][dataset]
-    own = entry.get("settings", {}).get("path")
-    if own or "download" in entry:
-        return [own or f"results/raw/{entry['source']}/{dataset}.h5ad"]
-    return [
-        f"results/raw/{of}/{file}"
-        for of in dataset_sources(config, dataset)
-        for file in config["downloads"].get(of, {})
-    ]
-
-
-def prepare_options(config: dict, dataset: str) -> dict:
-    """The options of step `prepare` for a data set."""
-    entry = dict(config["datasets"][dataset])
-    if entry.pop("download", None):
-        entry["settings"] = entry.get("settings", {}) | {"file": f"{dataset}.h5ad"}
-    return entry
-
-
 def observe_options(config: dict, task: str) -> dict:
-    """The options of step `observe` for a task: a guide by clusters needs their number, and what they are found in."""
+    """The options of the step `observe` for a task.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        `labels`; for Louvain clusters also their number and the number of principal components, if it is set.
+    """
     entry = config["tasks"][task]
-    found = {"labels": entry["labels"]}
+    options = {"labels": entry["labels"]}
     if entry["labels"] == "louvain":
-        found["n_components"] = entry["n_components"]
-        found |= {key: value for key, value in entry.get("settings", {}).items() if key == "n_dimensions"}
-    return found
+        options["n_components"] = entry["n_components"]
+        options |= {key: value for key, value in entry.get("settings", {}).items() if key == "n_dimensions"}
+    return options
 
 
 def training_settings(config: dict, task: str, model: str) -> dict:
-    """The training settings of a run: the defaults, then the model's, the task's, the task's for it, the study's."""
-    asked = config["tasks"][task]
-    own = asked.get("training_of", {}).get(model, {})
-    settings = dict(config["training"])
-    for entry in config["models"][model].get("training", {}), asked.get("training", {}), own:
-        settings |= entry
-    return settings | study_entry(config).get("training", {})
+    """The training settings of a run.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+        model: A trained model of the task.
+
+    Returns:
+        All training settings: the defaults, changed by the model, the task, the task for this model, and the study.
+    """
+    entry = config["tasks"][task]
+    of_model = config["models"][model].get("training", {})
+    of_both = entry.get("training_of", {}).get(model, {})
+    of_study = study_entry(config).get("training", {})
+    return config["training"] | of_model | entry.get("training", {}) | of_both | of_study
 
 
 def display_names(config: dict) -> dict[str, str]:
-    """Display names by key: metrics and terms, data sets, tasks (the data set's unless they have one), models."""
+    """What tables and figures show for each key.
+
+    Args:
+        config: The configuration.
+
+    Returns:
+        The names of metrics and terms, datasets, tasks (their dataset's unless they have one) and models.
+    """
     datasets = {key: entry["name"] for key, entry in config["datasets"].items()}
     of_tasks = {key: entry.get("name", datasets[entry["dataset"]]) for key, entry in config["tasks"].items()}
     of_models = {key: entry["name"] for key, entry in config["models"].items()}
@@ -154,14 +229,18 @@ def display_names(config: dict) -> dict[str, str]:
 
 
 def thesis_figures(config: dict) -> list[tuple[str, str]]:
-    """The (task, figure) pairs of the thesis that the study has, in the order of tasks.
+    """The figures of the thesis for the study.
 
-    `all` are the tasks that ask for classes: one that asks for a response has the figures that name it.
+    Args:
+        config: The configuration.
+
+    Returns:
+        Pairs of task and figure, in the order of tasks. `all` stands for the tasks without a held-out type: those with
+        one have only the figures that name them.
     """
-    wanted = config["thesis"]["figures"]
     return [
         (task, figure)
         for task in tasks(config)
-        for figure, of in wanted.items()
-        if (held_out_type(config, task) is None if of == "all" else task in of)
+        for figure, figure_tasks in config["thesis"]["figures"].items()
+        if (held_out_type(config, task) is None if figure_tasks == "all" else task in figure_tasks)
     ]

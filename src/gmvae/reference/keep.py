@@ -14,7 +14,7 @@ import pandas as pd
 
 from gmvae.formats.provenance import read_provenance
 from gmvae.formats.writing import write_atomically, write_csv, write_json
-from gmvae.pipeline import plan
+from gmvae.pipeline import dataset_plan, plan
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
@@ -95,7 +95,7 @@ def of_study(jobs: list[Job], chosen: dict, config: dict) -> list[Job]:
 
 def folders(config: dict) -> set[str]:
     """The names that a result's path has for what it was made of or for: tasks, data sets, sources."""
-    sources = {source for dataset in config["datasets"] for source in plan.dataset_sources(config, dataset)}
+    sources = {source for dataset in config["datasets"] for source in dataset_plan.dataset_sources(config, dataset)}
     return sources | config["tasks"].keys() | config["datasets"].keys()
 
 

@@ -16,7 +16,7 @@ from gmvae.formats.weights import build_model, save_weights
 from gmvae.formats.writing import write_csv, write_json
 from gmvae.nn.batches import Rows, rows_from_dataset
 from gmvae.pipeline.command import run_step
-from gmvae.pipeline.config_checks import check_training_settings
+from gmvae.pipeline.config_model import check_training_settings
 from gmvae.pipeline.errors import Refused
 from gmvae.training.checkpoints import Checkpointer, run_identity
 from gmvae.training.device import choose_device

@@ -1,0 +1,53 @@
+"""The kinds of values that the configuration holds, as types for pydantic.
+
+A refusal prints the `description` of a type after "allowed:"; `pipeline.config_refusals` derives it elsewhere.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+POINT = "(YAML reads 1e-3 as text: write 1.0e-3)"
+SHA256 = Field(pattern="^[0-9a-f]{64}$", description="64 hexadecimal digits in small letters, in quotes")
+
+
+def refuse_repeats(values: list) -> list:
+    """Refuse a list that holds a value twice."""
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("repeated", "a value stands twice")
+    return values
+
+
+Different = AfterValidator(refuse_repeats)
+Positive = Annotated[int, Field(ge=1, description="a whole number from 1")]
+Count = Annotated[int, Field(ge=0, description="a whole number from 0")]
+FromZero = Annotated[float, Field(ge=0, description=f"a number from 0 {POINT}")]
+AboveZero = Annotated[float, Field(gt=0, description=f"a number above 0 {POINT}")]
+Switch = Annotated[bool, Field(description="true or false (in --config: True or False)")]
+Text = Annotated[str, Field(min_length=1, description="a text")]
+Texts = Annotated[list[Text], Field(min_length=1, description="a list of texts, at least one")]
+Key = Annotated[
+    str, Field(pattern="^[a-z][a-z0-9_]*$", description="a name of small letters, digits and _, a letter first")
+]
+Keys = Annotated[list[Key], Field(min_length=1, description="a list of different names, at least one"), Different]
+Seeds = Annotated[
+    list[Count],
+    Field(min_length=1, description="a list of different whole numbers from 0, at least one"),
+    Different,
+]
+Setting = Annotated[
+    str | int | float | bool | list[Any], Field(description="a text, a number, true, false or a list of these")
+]
+Settings = Annotated[dict[str, Setting], Field(description="settings with their values")]
+Annotation = Literal["label", "condition", "batch"]
+ValuesByAnnotation = Annotated[
+    dict[Annotation, Texts], Field(description="label, condition or batch, each with a list of values")
+]
+TextsByText = Annotated[dict[Text, Texts], Field(description="new labels or groups, each with a list of labels")]
+
+
+class Entry(BaseModel):
+    """Keys with values, no other keys; 1.0 is no whole number, true is no number, and neither are .nan and .inf."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
