@@ -48,6 +48,10 @@ def test_figures_and_tables_import_no_torch():
     assert drawn_in({"gmvae.runs.train"}, {"torch"}) == {"torch"}
 
 
+def test_models_and_their_training_import_no_pydantic():
+    assert drawn_in(modules("nn") | modules("models") | modules("training"), {"pydantic"}) == set()
+
+
 @pytest.mark.parametrize("name", sorted(WRITING))
 def test_what_writes_the_book_is_a_step(name):
     assert name in step_modules()

@@ -1,4 +1,4 @@
-"""The study of public data: every file from a mirror over HTTP, every set from its entry, every task planned."""
+"""The study of public data: every file comes from a mirror over HTTP, every dataset is prepared, every task planned."""
 
 import functools
 import http.server
@@ -29,8 +29,8 @@ SIZES = {  # rows in all, as published or as the quality control leaves them; cl
 }
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, and keeps silent about it."""
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder without logging."""
 
     def log_message(self, *_):
         pass
@@ -39,7 +39,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def url():
     """The mirror's folder as a base URL on this machine."""
-    handler = functools.partial(Quiet, directory=MIRROR)
+    handler = functools.partial(QuietHandler, directory=MIRROR)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

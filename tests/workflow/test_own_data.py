@@ -1,4 +1,4 @@
-"""A user's own .h5ad, local or behind an address, becomes a data set of the study by one entry."""
+"""A user's own .h5ad, local or at an address, becomes a dataset by one entry."""
 
 import functools
 import hashlib
@@ -31,7 +31,7 @@ def cells(tmp_path):
 
 @pytest.fixture
 def address(cells):
-    """Where a server of this test gives the file."""
+    """The address at which a server of this test offers the file."""
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=cells.parent)
     with http.server.ThreadingHTTPServer(("localhost", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -39,8 +39,8 @@ def address(cells):
         server.shutdown()
 
 
-def made(tmp_path, entry):
-    """The data set that Snakemake makes of the entry `mine`, in a copy of the project."""
+def prepared_dataset(tmp_path, entry):
+    """The dataset that Snakemake prepares from the entry `mine`, in a copy of the project."""
     project = copied(tmp_path / "project")
     config = {"datasets": {"mine": {"name": "Mine", "source": "h5ad", "test_share": 0.2} | entry}}
     (project / "mine.yaml").write_text(yaml.safe_dump(config))
@@ -49,16 +49,17 @@ def made(tmp_path, entry):
     return anndata.read_h5ad(project / "results/data/mine.h5ad")
 
 
-def check(adata):
+def check_cells(adata):
+    """All cells and genes are there, with their labels, a fifth of them tested."""
     assert adata.shape == (60, 20) and set(adata.obs["label"]) == {"a", "b"}
     assert (adata.obs["split"] == "test").sum() == 12
 
 
 def test_a_local_file_is_one_entry(tmp_path, cells):
-    check(made(tmp_path, {"settings": {"path": str(cells), "label": "cell_type"}}))
+    check_cells(prepared_dataset(tmp_path, {"settings": {"path": str(cells), "label": "cell_type"}}))
 
 
-def test_a_file_behind_an_address_is_one_entry(tmp_path, cells, address):
+def test_a_file_at_an_address_is_one_entry(tmp_path, cells, address):
     sha256 = hashlib.sha256(cells.read_bytes()).hexdigest()
     download = {"url": address, "sha256": sha256}
-    check(made(tmp_path, {"download": download, "settings": {"label": "cell_type"}}))
+    check_cells(prepared_dataset(tmp_path, {"download": download, "settings": {"label": "cell_type"}}))
