@@ -55,7 +55,6 @@ class Model(LatentModel):
 
     has_components = True
     has_bound = True
-    has_style = True
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ class LatentModel(nn.Module, ABC):
         n_conditions: How many conditions the model tells apart.
         has_components: Whether it has classes y: `cluster` works.
         has_bound: Whether it has a density of x: `log_weights` and `sample` work, and the objective is an ELBO.
-        has_style: Whether it has a latent w beside z: `style` works.
+        has_style: Whether it shows a latent w beside z: `style` works, and latent.h5ad holds its means.
         is_linear: Whether its decoder is affine: `plane` works.
         kl_weight: The model's own weight of all `kl_*` terms in the loss; multiplies the schedule's.
         conversions: What `convert` can go through, the model's own choice first; empty where it cannot convert.
@@ -130,9 +130,9 @@ class LatentModel(nn.Module, ABC):
         """The posterior mean of w, [S, B, W].
 
         Raises:
-            Refused: The model has no w.
+            Refused: The model shows no w.
         """
-        raise Refused(f"{self.name}: has no style w; use gmvae, gmdvae or cgmdvae")
+        raise Refused(f"{self.name}: shows no style w; use gmvae or cgmdvae")
 
     def plane(self) -> Tensor:
         """The directions that a linear decoder spans, as columns, [S, D, L].

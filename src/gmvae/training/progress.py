@@ -7,7 +7,7 @@ from gmvae.nn.objective import objective
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
 
-SPEED = "{rate_fmt}, {remaining} left"
+SPEED = "{rate_noinv_fmt}, {remaining} left"
 TERMINAL = {"mininterval": 0.2, "miniters": 0, "dynamic_ncols": True, "bar_format": "{desc} |{bar}| " + SPEED}
 LOG = {"mininterval": 5.0, "leave": False, "bar_format": "{desc}, " + SPEED}
 SHARE = 0.05  # of the work, at least, between two lines in a log
@@ -40,7 +40,7 @@ def make_bar(describe: Callable[[], str], total: float, initial: float):
             return super().format_dict | {"prefix": describe()}
 
     where = TERMINAL if sys.stderr.isatty() else LOG | {"miniters": SHARE * total, "file": LogLines()}
-    count = {"total": total, "initial": initial, "unit": " samples", "unit_scale": True, "smoothing": 0}
+    count = {"total": total, "initial": initial, "unit": " samples", "unit_scale": True, "smoothing": 0, "position": 0}
     bar = Bar(**count, **where, maxinterval=float("inf"), delay=1)  # the delay prevents a first line without a speed
     bar.delay = 0
     return bar
@@ -67,7 +67,7 @@ class Progress:
             return
         epochs, total = self.state.epoch + self.state.step / steps, self.training.epochs * self.n_samples
         if self.bar is None:
-            self.bar = make_bar(lambda: self.describe(steps), total, (epochs - 1 / steps) * self.n_samples)
+            self.bar = make_bar(lambda: self.describe(steps), total, epochs * self.n_samples)
             self.shown = self.bar is not None
         if self.bar is not None:
             redrawn = self.bar.update(epochs * self.n_samples - self.bar.n)
