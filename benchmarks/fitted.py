@@ -14,6 +14,7 @@ from gmvae.pipeline.command import run_step
 from gmvae.runs.train import check_training, training_rows
 from gmvae.training import loop
 from gmvae.training.schedule import Training
+from gmvae.training.state import TrainingState
 
 WARM_UP = 10  # steps
 
@@ -39,12 +40,11 @@ def fitted(
     model, rows, plan, seeds = loaded(data, observed, module, settings, training, n_components, n_seeds, threads)
     whole = loop.epoch_batches
     loop.epoch_batches = lambda *given: islice(whole(*given), WARM_UP)
-    loop.fit_model(
-        model, rows, check_training(training | {"epochs": 1, "autoencode_epochs": 0, "guide_epochs": 0}), seeds
-    )
+    warm_up = check_training(training | {"epochs": 1, "autoencode_epochs": 0, "guide_epochs": 0})
+    loop.train_to_end(TrainingState(model, warm_up, seeds), rows, warm_up)
     loop.epoch_batches = (lambda *given: islice(whole(*given), steps)) if steps else whole
     started, busy = time.perf_counter(), time.process_time()
-    loop.fit_model(model, rows, plan, seeds)
+    loop.train_to_end(TrainingState(model, plan, seeds), rows, plan)
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     n = rows.label.shape[1]
     shown = plan.epochs * (min(n, steps * -(-n // -(-n // plan.batch_size))) if steps else n)

@@ -13,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.fitted import loaded
 from gmvae.pipeline.command import run_step
-from gmvae.training.loop import fit_model
+from gmvae.training.loop import train_to_end
+from gmvae.training.state import TrainingState
 
 aten = torch.ops.aten
 FIRST = {aten.mm.default: 0, aten.addmm.default: 1, aten.bmm.default: 0, aten.baddbmm.default: 1}  # factor's place
@@ -65,12 +66,12 @@ def products(
     """
     model, rows, plan, seeds = loaded(data, observed, module, settings, training, n_components, n_seeds, threads)
     with Recorder() as recorder:
-        fit_model(model, rows, plan, seeds)
+        train_to_end(TrainingState(model, plan, seeds), rows, plan)
     tensors = {call: [filled(part) for part in call[1]] for call in set(recorder.calls)}
     trained, alone = [], []
     for _ in range(times):
         started = time.perf_counter()
-        fit_model(model, rows, plan, seeds)
+        train_to_end(TrainingState(model, plan, seeds), rows, plan)
         trained.append(time.perf_counter() - started)
         started = time.perf_counter()
         for call in recorder.calls:

@@ -1,4 +1,4 @@
-"""Models that are told a condition: their terms, the limits in which it does nothing, conversion, and mixing in w."""
+"""Conditional models: their terms, the limits in which the condition has no effect, conversion, and mixing in w."""
 
 import anndata
 import numpy as np
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
-from support.models import SEEDS, C, D, K, L, a_batch, renoised, shaken, small
+from support.models import SEEDS, C, D, K, L, perturb, redraw_noise, small_batch, small_model, train_model
 from thesis.test_figures import overlapping
 from torch.distributions import Categorical, Dirichlet, Independent, MixtureSameFamily, Normal, kl_divergence
 
@@ -18,7 +18,6 @@ from gmvae.nn.objective import elbo
 from gmvae.nn.random_streams import make_generators
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import conditions
-from gmvae.training.loop import fit_model
 from gmvae.training.schedule import Training
 
 
@@ -29,10 +28,10 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def made(module, k=2, **settings):
-    """A model in evaluation mode, with a learned prior unless told, and a batch."""
-    model = shaken(small(module, **({"prior": "learned"} | settings))).eval()
-    return model, a_batch(model, k=k)
+def model_and_batch(module, k=2, **settings):
+    """A model in evaluation mode, by default with a learned prior, and a batch."""
+    model = perturb(small_model(module, **({"prior": "learned"} | settings))).eval()
+    return model, small_batch(model, k=k)
 
 
 def diagonal(mean, log_variance):
@@ -44,7 +43,7 @@ def by_draw(density, draws):
     return torch.stack([density.log_prob(draw) for draw in draws.unbind(1)], 1)
 
 
-def appended(h, condition):
+def append_rows(h, condition):
     """h with the condition behind it, draw by draw."""
     if h.dim() == 3:
         return torch.cat([h, condition], -1)
@@ -57,12 +56,12 @@ def appended(h, condition):
 @torch.no_grad()
 @pytest.mark.parametrize("prior", ["fixed", "learned"])
 def test_cvae_terms_and_weights_are_those_of_the_densities(prior):
-    model, batch = made("cvae", prior=prior)
-    q_z = diagonal(*model.q(appended(batch.x, batch.condition)))
+    model, batch = model_and_batch("cvae", prior=prior)
+    q_z = diagonal(*model.q(append_rows(batch.x, batch.condition)))
     zeros = torch.zeros(len(SEEDS), 5, L)
     p_z = diagonal(*model.z_given_c(batch.condition)) if prior == "learned" else diagonal(zeros, zeros)
     z = q_z.mean.unsqueeze(1) + q_z.stddev.unsqueeze(1) * batch.noise
-    log_p_x = Normal(model.decoder(appended(z, batch.condition)), 1.0).log_prob(batch.target.unsqueeze(1)).sum(-1)
+    log_p_x = Normal(model.decoder(append_rows(z, batch.condition)), 1.0).log_prob(batch.target.unsqueeze(1)).sum(-1)
     terms = model.terms(batch)
     assert torch.allclose(terms["reconstruction"], log_p_x.mean(1))
     assert torch.allclose(terms["kl_z"], kl_divergence(q_z, p_z))
@@ -71,7 +70,7 @@ def test_cvae_terms_and_weights_are_those_of_the_densities(prior):
 
 @torch.no_grad()
 def test_cvae_kl_z_is_its_monte_carlo_mean():
-    model, batch = made("cvae")
+    model, batch = model_and_batch("cvae")
     q_z, p_z = diagonal(*model.q_z(batch)), diagonal(*model.p_z(batch.condition))
     torch.manual_seed(0)
     z = q_z.sample((40_000,))
@@ -81,22 +80,22 @@ def test_cvae_kl_z_is_its_monte_carlo_mean():
 
 @torch.no_grad()
 def test_cvae_fixed_prior_one_condition_condition_weights_0_is_vae_s_terms():
-    model, vae = shaken(small("cvae", n_conditions=1)), shaken(small("vae"))
+    model, vae = perturb(small_model("cvae", n_conditions=1)), perturb(small_model("vae"))
     for mine, theirs in zip(model.parameters(), vae.parameters(), strict=True):
         mine.zero_()
         mine[tuple(slice(n) for n in theirs.shape)] = theirs  # the condition's weights, the last inputs, stay 0
-    batch = a_batch(vae)
-    told = batch._replace(condition=torch.ones(len(SEEDS), 5, 1))
-    mine, theirs = model.terms(told), vae.terms(batch)
+    batch = small_batch(vae)
+    with_condition = batch._replace(condition=torch.ones(len(SEEDS), 5, 1))
+    mine, theirs = model.terms(with_condition), vae.terms(batch)
     assert mine.keys() == theirs.keys()
     assert all(torch.allclose(mine[name], theirs[name], rtol=1e-12) for name in theirs)
-    assert torch.allclose(model.log_weights(told), vae.log_weights(batch), rtol=1e-12)
+    assert torch.allclose(model.log_weights(with_condition), vae.log_weights(batch), rtol=1e-12)
 
 
 @torch.no_grad()
 def test_cvae_with_a_learned_prior_is_indifferent_to_a_shift_of_a_condition():
     """Encoder and prior may move z of each condition elsewhere, and the decoder undo it; conversion does not notice."""
-    model, batch = made("cvae", n_layers=0)
+    model, batch = model_and_batch("cvae", n_layers=0)
     before, converted = model.terms(batch), model.convert(batch, 1)
     shift = torch.tensor([[1.5, -0.7], [-2.0, 0.4]])  # C, L
     model.q.network[0].weight[:, D:, :L] += shift
@@ -109,7 +108,7 @@ def test_cvae_with_a_learned_prior_is_indifferent_to_a_shift_of_a_condition():
 
 @torch.no_grad()
 def test_conversion_of_cvae_carries_z_by_its_standard_scores():
-    model, batch = made("cvae", k=1)
+    model, batch = model_and_batch("cvae", k=1)
     z = model.q_z(batch)[0] + (model.q_z(batch)[1] / 2).exp() * batch.noise[:, 0]
     new = one_hot(torch.full((len(SEEDS), 5), 1), C)
     old_prior, new_prior = diagonal(*model.p_z(batch.condition)), diagonal(*model.p_z(new))
@@ -121,7 +120,7 @@ def test_conversion_of_cvae_carries_z_by_its_standard_scores():
 
 
 def test_a_decoder_without_condition_cannot_convert():
-    model, batch = made("cvae", decode_condition=False)
+    model, batch = model_and_batch("cvae", decode_condition=False)
     with pytest.raises(Refused, match=r"^cvae: .*does not see the condition"):
         model.convert(batch, 1)
     other = batch._replace(condition=batch.condition.flip(-1))
@@ -135,13 +134,13 @@ def test_a_decoder_without_condition_cannot_convert():
 @torch.no_grad()
 @pytest.mark.parametrize("prior", ["fixed", "learned"])
 def test_cgmdvae_terms_are_those_of_the_densities(prior):
-    model, batch = made("cgmdvae", prior=prior, mixture_kl="sampled", alpha=0.7)
-    c, (_, _, z, w), terms = batch.condition, model.draws(batch), model.terms(batch)
-    q_z, q_w = (diagonal(*net(appended(batch.x, c))) for net in (model.z_given_x, model.w_given_x))
+    model, batch = model_and_batch("cgmdvae", prior=prior, mixture_kl="sampled", alpha=0.7)
+    c, (_, _, z, w), terms = batch.condition, model.posterior_draws(batch), model.terms(batch)
+    q_z, q_w = (diagonal(*net(append_rows(batch.x, c))) for net in (model.z_given_x, model.w_given_x))
     zeros = torch.zeros(len(SEEDS), 5, 2)
     p_w = diagonal(*model.w_given_c(c)) if prior == "learned" else diagonal(zeros, zeros)
-    components = diagonal(*model.z_given_w(appended(w, c)))  # S, k, B, K
-    q_y = Categorical(logits=model.y_logits(appended(z, c)))
+    components = diagonal(*model.z_given_w(append_rows(w, c)))  # S, k, B, K
+    q_y = Categorical(logits=model.y_logits(append_rows(z, c)))
     q_d = Dirichlet(model.q_d(z, q_y.probs, c))
     log_p_z = (q_y.probs * components.log_prob(z.unsqueeze(-2))).sum(-1)
     assert torch.allclose(z, q_z.mean.unsqueeze(1) + q_z.stddev.unsqueeze(1) * batch.noise[..., :L])
@@ -149,7 +148,7 @@ def test_cgmdvae_terms_are_those_of_the_densities(prior):
     assert torch.allclose(terms["kl_w"], kl_divergence(q_w, p_w))
     assert torch.allclose(terms["kl_z"], (by_draw(q_z, z) - log_p_z).mean(1))
     assert torch.allclose(terms["kl_d"], kl_divergence(q_d, Dirichlet(torch.full((K,), 0.7))).mean(1))
-    decoded = Normal(model.decoder(appended(z, c)), 1.0)
+    decoded = Normal(model.decoder(append_rows(z, c)), 1.0)
     assert torch.allclose(terms["reconstruction"], decoded.log_prob(batch.target.unsqueeze(1)).sum(-1).mean(1))
     mixture = MixtureSameFamily(Categorical(torch.full((*z.shape[:-1], K), 1 / K)), components)
     log_p = decoded.log_prob(batch.target.unsqueeze(1)).sum(-1) + mixture.log_prob(z) + by_draw(p_w, w)
@@ -159,8 +158,8 @@ def test_cgmdvae_terms_are_those_of_the_densities(prior):
 @torch.no_grad()
 def test_cgmdvae_closed_kl_z_and_kl_w_are_monte_carlo_means():
     """The closed kl_z over a z that is drawn apart from the one that q(y|z,c) is read at."""
-    model, batch = made("cgmdvae")
-    (q_z, q_w, z, w), terms = model.draws(batch), model.terms(batch)
+    model, batch = model_and_batch("cgmdvae")
+    (q_z, q_w, z, w), terms = model.posterior_draws(batch), model.terms(batch)
     q_y, components = model.q_y(z, batch.condition).exp(), model.p_z(w, batch.condition)
     torch.manual_seed(0)
     other = diagonal(*q_z).sample((40_000,)).unsqueeze(2)  # draws, S, 1, B, L
@@ -175,25 +174,25 @@ def test_cgmdvae_closed_kl_z_and_kl_w_are_monte_carlo_means():
 @torch.no_grad()
 @pytest.mark.parametrize("dirichlet", ["network", "conjugate"])
 def test_cgmdvae_fixed_prior_one_condition_condition_weights_0_is_gmdvae_s_terms(dirichlet):
-    model = shaken(small("cgmdvae", n_conditions=1, dirichlet=dirichlet))
-    plain = shaken(small("gmdvae", dirichlet=dirichlet))
+    model = perturb(small_model("cgmdvae", n_conditions=1, dirichlet=dirichlet))
+    plain = perturb(small_model("gmdvae", dirichlet=dirichlet))
     for mine, theirs in zip(model.parameters(), plain.parameters(), strict=True):
         mine.zero_()
         mine[tuple(slice(n) for n in theirs.shape)] = theirs
     for labelled in (False, True):
-        batch = a_batch(plain, labelled=labelled)
-        told = batch._replace(condition=torch.ones(len(SEEDS), 5, 1))
-        mine, theirs = model.terms(told), plain.terms(batch)
+        batch = small_batch(plain, labelled=labelled)
+        with_condition = batch._replace(condition=torch.ones(len(SEEDS), 5, 1))
+        mine, theirs = model.terms(with_condition), plain.terms(batch)
         assert all(torch.allclose(mine[name], theirs[name], rtol=1e-10) for name in theirs)
-        assert torch.allclose(model.cluster(told), plain.cluster(batch))
-        assert torch.allclose(model.log_weights(told), plain.log_weights(batch))
+        assert torch.allclose(model.cluster(with_condition), plain.cluster(batch))
+        assert torch.allclose(model.log_weights(with_condition), plain.log_weights(batch))
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("mixture_kl", ["closed", "sampled"])
 def test_both_objectives_of_cgmdvae_are_below_its_bound(mixture_kl):
-    model, batch = made("cgmdvae", mixture_kl=mixture_kl)
-    batch = renoised(batch, model, 4000)
+    model, batch = model_and_batch("cgmdvae", mixture_kl=mixture_kl)
+    batch = redraw_noise(batch, model, 4000)
     weights = model.log_weights(batch)
     bound, error = weights.logsumexp(1) - np.log(4000), 5 * weights.std(1) / 4000**0.5
     assert (elbo(model.terms(batch)) <= bound + error).all()
@@ -201,8 +200,8 @@ def test_both_objectives_of_cgmdvae_are_below_its_bound(mixture_kl):
 
 @torch.no_grad()
 def test_conversion_through_z_keeps_z_and_through_w_remakes_it():
-    model, batch = made("cgmdvae", k=1)
-    _, _, z, w = (moment[:, 0] if isinstance(moment, torch.Tensor) else moment for moment in model.draws(batch))
+    model, batch = model_and_batch("cgmdvae", k=1)
+    z, w = (draw[:, 0] for draw in model.posterior_draws(batch)[2:])
     new = one_hot(torch.full((len(SEEDS), 5), 1), C)
     kept = model.decoder(torch.cat([z, new], -1))
     assert torch.allclose(model.convert(batch, 1, through="z"), kept)
@@ -212,7 +211,7 @@ def test_conversion_through_z_keeps_z_and_through_w_remakes_it():
     best = model.cluster(batch).argmax(-1)
     made_anew = torch.stack([torch.stack([means[s, b, best[s, b]] for b in range(5)]) for s in range(len(SEEDS))])
     assert torch.allclose(model.convert(batch, 1), model.decoder(torch.cat([made_anew, new], -1)))
-    many = renoised(batch, model, 7)
+    many = redraw_noise(batch, model, 7)
     average = torch.stack([model.convert(many._replace(noise=many.noise[:, i : i + 1]), 0, "z") for i in range(7)])
     assert torch.allclose(model.convert(many, 0, "z"), average.mean(0))
 
@@ -220,7 +219,7 @@ def test_conversion_through_z_keeps_z_and_through_w_remakes_it():
 @torch.no_grad()
 def test_samples_of_a_component_and_condition_follow_their_densities():
     """The mean over draws of w against the mean over many more, up to five standard errors."""
-    model, _ = made("cgmdvae")
+    model, _ = model_and_batch("cgmdvae")
     z = model.sample(20_000, component=1, condition=1, draws=make_generators(SEEDS, "sample"))
     c = one_hot(torch.full((len(SEEDS), 20_000), 1), C)
     torch.manual_seed(3)
@@ -232,16 +231,16 @@ def test_samples_of_a_component_and_condition_follow_their_densities():
 
 @pytest.mark.parametrize("module", ["cvae", "cgmdvae"])
 def test_a_data_set_without_conditions_and_an_unknown_one_are_refused(module):
-    with pytest.raises(Refused, match=f"^{module}: found a data set without conditions"):
-        small(module, n_conditions=0)
-    with pytest.raises(Refused, match=rf"^{module}\.prior: found 'free'; allowed: fixed, learned$"):
-        small(module, prior="free")
-    model, batch = made(module)
+    with pytest.raises(Refused, match=f"^{module}: .*without conditions"):
+        small_model(module, n_conditions=0)
+    with pytest.raises(Refused, match=rf"^{module}\.prior: found 'free'.*fixed, learned"):
+        small_model(module, prior="free")
+    model, batch = model_and_batch(module)
     for call in (
         lambda: model.convert(batch, C),
         lambda: model.sample(3, condition=C, draws=make_generators(SEEDS, "s")),
     ):
-        with pytest.raises(Refused, match=f"^{module}: condition: found {C}; allowed: 0 to {C - 1}$"):
+        with pytest.raises(Refused, match=f"^{module}: condition: found {C}; allowed: 0 to {C - 1}"):
             call()
 
 
@@ -262,7 +261,7 @@ def on_toy():
     plan = Training(
         epochs=45, batch_size=128, learning_rate=1e-3, schedule="cosine", autoencode_epochs=10, guide_epochs=15
     )
-    fit_model(model, rows, plan, seeds)
+    train_model(model, rows, plan, seeds)
     return model, rows, toy
 
 
@@ -270,8 +269,8 @@ def test_unsupervised_conditional_model_finds_the_toy_classes_in_every_seed(on_t
     model, rows, toy = on_toy
     torch.set_default_dtype(torch.float32)
     truth = toy.obs["label"].cat.codes.to_numpy()
-    for found in cluster_rows(model, rows, None).argmax(-1).numpy():
-        pairs = set(zip(found, truth, strict=True))
+    for clusters in cluster_rows(model, rows, None).argmax(-1).numpy():
+        pairs = set(zip(clusters, truth, strict=True))
         assert len(pairs) == 5 and len({component for component, _ in pairs}) == 5  # one component for each class
 
 
@@ -280,7 +279,7 @@ def test_conditions_mix_in_w_under_the_fixed_prior(on_toy):
     model, rows, toy = on_toy
     torch.set_default_dtype(torch.float32)
     w = apply_to_rows(
-        lambda batch: model.draws(batch)[3][:, 0], rows, model, make_generators(list(range(10)), "style")
+        lambda batch: model.posterior_draws(batch)[3][:, 0], rows, model, make_generators(list(range(10)), "style")
     ).numpy()
     condition = toy.obs["condition"].cat.codes.to_numpy()
     train = np.random.default_rng(0).permutation(len(condition)) < len(condition) // 2
@@ -296,7 +295,7 @@ def test_conditions_mix_in_w_under_the_fixed_prior(on_toy):
 # ----------------------------------------------------------------------------------------------------------- figure
 
 
-def styled(gap, n=300, seeds=(0, 1), n_style=2):
+def run_with_style(gap, n=300, seeds=(0, 1), n_style=2):
     """A run whose two conditions lie `gap` standard deviations apart in w."""
     generator = np.random.default_rng(0)
     code = np.arange(n) % 2
@@ -313,22 +312,22 @@ def styled(gap, n=300, seeds=(0, 1), n_style=2):
 
 
 def test_separation_is_chance_where_conditions_mix_and_one_where_they_are_apart():
-    mixed, apart = conditions.separations(styled(0)), conditions.separations(styled(9))
+    mixed, apart = conditions.separations(run_with_style(0)), conditions.separations(run_with_style(9))
     assert (np.abs(mixed - 0.5) < 0.2).all() and (apart == 1).all()
-    assert conditions.chance(styled(0)) == 0.5
+    assert conditions.chance(run_with_style(0)) == 0.5
 
 
 @pytest.mark.parametrize(("n_models", "n_style"), [(1, 1), (2, 2), (4, 3)])
 def test_conditions_fit_the_page_and_show_every_seed(n_models, n_style):
-    found = {f"model {i}": styled(3 * i, n_style=n_style) for i in range(n_models)}
-    figure = conditions.page(found, {"model 0": "cGMΔVAE, fixed prior"})
+    runs = {f"model {i}": run_with_style(3 * i, n_style=n_style) for i in range(n_models)}
+    figure = conditions.page(runs, {"model 0": "cGMΔVAE, fixed prior"})
     assert overlapping(figure) == []
     dots = figure.axes[-1].lines[0].get_xdata()
-    assert np.allclose(dots, conditions.separations(found["model 0"]))
+    assert np.allclose(dots, conditions.separations(runs["model 0"]))
 
 
 def test_a_task_without_style_has_no_figure_of_conditions(tmp_path):
-    run = styled(1)
+    run = run_with_style(1)
     for name, keys in (("with", []), ("without", ["w_0", "w_1"])):
         for key in keys:
             del run.obsm[key]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from support.models import SEEDS, K, a_batch, shaken, small
+from support.models import SEEDS, K, perturb, small_batch, small_model
 from torch.distributions import Categorical, Dirichlet, Independent, MixtureSameFamily, Normal, kl_divergence
 
 from gmvae.nn.divergences import kl_standard_normal, log_beta
@@ -17,17 +17,17 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def made(**settings):
+def model_and_batch(**settings):
     """A model in evaluation mode and a batch."""
-    model = shaken(small("gmdvae", **settings)).eval()
-    return model, a_batch(model)
+    model = perturb(small_model("gmdvae", **settings)).eval()
+    return model, small_batch(model)
 
 
 def diagonal(mean, log_variance):
     return Independent(Normal(mean, (log_variance / 2).exp()), 1)
 
 
-def drawn(model, batch):
+def posteriors_and_draws(model, batch):
     """q(z|x) and q(w|x) per row, and the draws of z and w, [S, k, B, L] and [S, k, B, W]."""
     q_z, q_w = diagonal(*model.q_z(batch.x)), diagonal(*model.q_w(batch.x))
     noise_z, noise_w = batch.noise[..., : model.n_latent], batch.noise[..., model.n_latent :]
@@ -37,9 +37,9 @@ def drawn(model, batch):
 
 @torch.no_grad()
 def test_terms_are_those_of_the_densities():
-    model, batch = made(mixture_kl="sampled", alpha=0.7)
+    model, batch = model_and_batch(mixture_kl="sampled", alpha=0.7)
     terms = model.terms(batch)
-    q_z, q_w, z, w = drawn(model, batch)
+    q_z, q_w, z, w = posteriors_and_draws(model, batch)
     components = diagonal(*model.p_z(w))  # S, k, B, K
     q_y = Categorical(logits=model.y_logits(z))
     q_d = Dirichlet(model.q_d(z, q_y.probs))
@@ -54,8 +54,8 @@ def test_terms_are_those_of_the_densities():
 
 @torch.no_grad()
 def test_kl_y_is_its_mean_over_dirichlet_draws():
-    model, batch = made()
-    _, _, z, _ = drawn(model, batch)
+    model, batch = model_and_batch()
+    _, _, z, _ = posteriors_and_draws(model, batch)
     q_y = model.q_y(z).exp()
     torch.manual_seed(0)
     d = Dirichlet(model.q_d(z, q_y)).sample((40_000,))
@@ -69,8 +69,8 @@ def test_kl_y_is_its_mean_over_dirichlet_draws():
 
 @torch.no_grad()
 def test_closed_kl_z_is_the_mean_over_an_independent_draw_of_z():
-    model, batch = made()
-    q_z, _, z, w = drawn(model, batch)
+    model, batch = model_and_batch()
+    q_z, _, z, w = posteriors_and_draws(model, batch)
     components, q_y = diagonal(*model.p_z(w)), model.q_y(z).exp()
     torch.manual_seed(0)
     other = q_z.sample((40_000,)).unsqueeze(2)  # draws, S, 1, B, L: not the z that q(y|z) is read at
@@ -83,24 +83,24 @@ def test_closed_kl_z_is_the_mean_over_an_independent_draw_of_z():
 
 @torch.no_grad()
 def test_conjugate_dirichlet_leaves_beta_functions():
-    model, batch = made(dirichlet="conjugate", alpha=0.4)
-    terms, (_, _, z, _) = model.terms(batch), drawn(model, batch)
+    model, batch = model_and_batch(dirichlet="conjugate", alpha=0.4)
+    terms, (_, _, z, _) = model.terms(batch), posteriors_and_draws(model, batch)
     q_y = model.q_y(z).exp()
     closed = (q_y * q_y.log()).sum(-1) + log_beta(model.alpha) - log_beta(model.alpha + q_y)
     assert torch.allclose(terms["kl_y"] + terms["kl_d"], closed.mean(1))
 
 
 @torch.no_grad()
-def test_a_seen_label_costs_minus_its_log_prior():
-    model = shaken(small("gmdvae", dirichlet="conjugate", alpha=2.0)).eval()
-    terms = model.terms(a_batch(model, labelled=True))
+def test_an_observed_label_costs_minus_its_log_prior():
+    model = perturb(small_model("gmdvae", dirichlet="conjugate", alpha=2.0)).eval()
+    terms = model.terms(small_batch(model, labelled=True))
     assert torch.allclose(terms["kl_y"] + terms["kl_d"], torch.full((len(SEEDS), 5), math.log(K)))
 
 
 @torch.no_grad()
 def test_importance_weights_are_those_of_the_densities():
-    model, batch = made()
-    q_z, q_w, z, w = drawn(model, batch)
+    model, batch = model_and_batch()
+    q_z, q_w, z, w = posteriors_and_draws(model, batch)
     mixture = MixtureSameFamily(Categorical(torch.full((K,), 1 / K).expand(*z.shape[:-1], K)), diagonal(*model.p_z(w)))
     log_q = torch.stack([q_z.log_prob(a) + q_w.log_prob(b) for a, b in zip(z.unbind(1), w.unbind(1), strict=True)], 1)
     log_p_x = Normal(model.decoder(z), 1.0).log_prob(batch.target.unsqueeze(1)).sum(-1)
@@ -110,17 +110,17 @@ def test_importance_weights_are_those_of_the_densities():
 
 @torch.no_grad()
 def test_prediction_is_the_mean_over_draws_of_z():
-    model, batch = made()
-    _, _, z, _ = drawn(model, batch)
+    model, batch = model_and_batch()
+    _, _, z, _ = posteriors_and_draws(model, batch)
     by_draw = torch.stack([model.y_logits(draw).softmax(-1) for draw in z.unbind(1)])
     assert torch.allclose(model.cluster(batch), by_draw.mean(0))
 
 
 @torch.no_grad()
 def test_one_component_is_the_two_layer_autoencoder():
-    model = shaken(small("gmdvae", n_components=1)).eval()
-    batch = a_batch(model, n_components=1)
-    terms, (q_z, q_w, _, w) = model.terms(batch), drawn(model, batch)
+    model = perturb(small_model("gmdvae", n_components=1)).eval()
+    batch = small_batch(model, n_components=1)
+    terms, (q_z, q_w, _, w) = model.terms(batch), posteriors_and_draws(model, batch)
     assert torch.allclose(terms["kl_y"], torch.zeros(1)) and torch.allclose(terms["kl_d"], torch.zeros(1))
     only = diagonal(*(m.squeeze(-2) for m in model.p_z(w)))  # S, k, B
     moments = (q_z.mean.unsqueeze(1), 2 * q_z.stddev.unsqueeze(1).log())

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.linalg import subspace_angles
 from sklearn.datasets import load_digits
-from support.models import SEEDS, a_batch, blobs, shaken, small
+from support.models import SEEDS, blob_rows, perturb, small_batch, small_model, train_model
 from thesis.test_figures import overlapping
 
 from gmvae.formats.weights import build_model
@@ -19,7 +19,6 @@ from gmvae.nn.objective import loss, objective
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.embed import fill_latent
 from gmvae.thesis.figures import angles
-from gmvae.training.loop import fit_model
 from gmvae.training.schedule import Training
 
 N_LATENT = 10  # eigenvalues 10 and 11 of the digits' covariance are 0.15 and 0.11
@@ -42,7 +41,7 @@ def digits():
     return x, s, axes[:N_LATENT].T
 
 
-def trained(x, **settings):
+def train_linear_ae(x, **settings):
     """A linear autoencoder of two seeds: all rows in each step, float64, a rate that falls to 0."""
     torch.set_default_dtype(torch.float64)
     rows = torch.as_tensor(x)
@@ -50,7 +49,7 @@ def trained(x, **settings):
     arguments = {"n_features": x.shape[1], "likelihood": "normal", "seeds": SEEDS, "n_latent": N_LATENT}
     model = build_model("linear_ae", arguments | settings)
     plan = Training(epochs=400, batch_size=10**6, learning_rate=0.03, schedule="cosine")
-    fit_model(model, Rows(rows, rows, none, none.expand(len(SEEDS), -1), 0, 1), plan, SEEDS)
+    train_model(model, Rows(rows, rows, none, none.expand(len(SEEDS), -1), 0, 1), plan, SEEDS)
     return model
 
 
@@ -62,12 +61,12 @@ def maps(model):
 
 @pytest.fixture(scope="module")
 def plain(digits):
-    return trained(digits[0])
+    return train_linear_ae(digits[0])
 
 
 @pytest.fixture(scope="module")
 def penalised(digits):
-    return trained(digits[0], penalty=PENALTY)
+    return train_linear_ae(digits[0], penalty=PENALTY)
 
 
 def test_linear_autoencoder_s_plane_is_pca_s(plain, digits):
@@ -92,8 +91,8 @@ def test_svd_of_the_reconstructions_gives_the_components(plain, digits):
         z = plain.encoder(torch.as_tensor(x).expand(len(SEEDS), -1, -1) - plain.centre)
         back = plain.decode(z, torch.zeros(0), torch.zeros(0)).numpy()
     for rows in back:
-        _, values, found = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
-        assert (np.abs((found[:N_LATENT].T * axes).sum(0)) > 0.9999).all()
+        _, values, vectors = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
+        assert (np.abs((vectors[:N_LATENT].T * axes).sum(0)) > 0.9999).all()
         assert np.allclose(values[:N_LATENT], s[:N_LATENT], rtol=1e-3)
 
 
@@ -115,9 +114,9 @@ def test_with_a_penalty_the_decoder_s_singular_vectors_are_the_components(penali
 
 @torch.no_grad()
 def test_terms_are_half_the_squared_error_and_half_the_penalised_squares():
-    model = shaken(small("linear_ae", penalty=0.3))
+    model = perturb(small_model("linear_ae", penalty=0.3))
     model.centre += 0.5
-    batch = a_batch(model)
+    batch = small_batch(model)
     terms = model.terms(batch)
     for s, (encoder, decoder) in enumerate(maps(model)):
         x = batch.x[s].numpy()
@@ -132,20 +131,20 @@ def test_terms_are_half_the_squared_error_and_half_the_penalised_squares():
 
 def test_data_are_centred_at_the_training_rows_mean_before_anything_is_learned():
     """So a shift of all rows changes nothing but where the reconstructions lie."""
-    rows, plan = blobs(), Training(epochs=3, batch_size=16, learning_rate=0.01)
+    rows, plan = blob_rows(), Training(epochs=3, batch_size=16, learning_rate=0.01)
     moved = rows._replace(x=rows.x + 100, target=rows.target + 100)
-    here, there = small("linear_ae"), small("linear_ae")
-    fit_model(here, rows, plan, SEEDS)
-    fit_model(there, moved, plan, SEEDS)
+    here, there = small_model("linear_ae"), small_model("linear_ae")
+    train_model(here, rows, plan, SEEDS)
+    train_model(there, moved, plan, SEEDS)
     assert torch.allclose(here.centre, rows.x.mean(0))
     assert torch.allclose(embed_rows(here, rows), embed_rows(there, moved), atol=1e-6)
     z = embed_rows(here, rows)
     assert torch.allclose(here.decode(z, z, z) + 100, there.decode(z, z, z), atol=1e-6)
 
 
-def test_whatever_the_likelihood_it_is_fitted_to_what_the_encoder_sees():
-    model = small("linear_ae", "negative_binomial")
-    batch = a_batch(model, likelihood="negative_binomial")
+def test_for_every_likelihood_it_is_fitted_to_the_encoder_s_input():
+    model = small_model("linear_ae", "negative_binomial")
+    batch = small_batch(model, likelihood="negative_binomial")
     other = batch._replace(target=batch.target + 7)
     assert torch.equal(model.terms(batch)["reconstruction"], model.terms(other)["reconstruction"])
 
@@ -153,7 +152,7 @@ def test_whatever_the_likelihood_it_is_fitted_to_what_the_encoder_sees():
 # ----------------------------------------------------------------------------------------------------------- figure
 
 
-def turned(degrees, n=200):
+def run_with_turned_plane(degrees, n=200):
     """Rows with three directions of falling variance, and a run whose plane of two is turned by this angle."""
     rows = np.random.default_rng(0).normal(size=(n, 6)) * np.array([9, 5, 1, 0, 0, 0])
     rows -= rows.mean(0)
@@ -167,13 +166,13 @@ def turned(degrees, n=200):
 
 @pytest.mark.parametrize("degrees", [0, 1e-3, 20, 90])
 def test_angle_is_that_by_which_a_plane_is_turned(degrees):
-    rows, run = turned(degrees)
+    rows, run = run_with_turned_plane(degrees)
     assert angles.angles(run, rows)[0] == pytest.approx(degrees, abs=1e-6)
 
 
 def test_a_latent_keeps_the_plane_of_a_linear_decoder():
-    model = shaken(small("linear_ae"))
-    batch = a_batch(model)
+    model = perturb(small_model("linear_ae"))
+    batch = small_batch(model)
     latent = anndata.AnnData(obs=pd.DataFrame(index=[f"r{i}" for i in range(5)]))
     none = torch.full((5,), -1)
     fill_latent(latent, model, Rows(batch.x[0], batch.x[0], none, none.expand(2, -1), 0, 1), SEEDS)
@@ -183,14 +182,14 @@ def test_a_latent_keeps_the_plane_of_a_linear_decoder():
 
 @pytest.mark.parametrize("n_models", [1, 4])
 def test_angles_fit_the_page_and_stand_where_they_are(n_models):
-    found = {f"model {i}": np.array([1e-9, 0.03, 2.0 + i]) for i in range(n_models)}
-    figure = angles.page(found, {"model 0": "Linear AE"})
+    angles_by_model = {f"model {i}": np.array([1e-9, 0.03, 2.0 + i]) for i in range(n_models)}
+    figure = angles.page(angles_by_model, {"model 0": "Linear AE"})
     assert overlapping(figure) == []
     assert figure.axes[0].lines[0].get_xdata().tolist() == [angles.LEAST, 0.03, 2.0]
 
 
 def test_a_task_without_a_linear_autoencoder_has_no_figure_of_angles(tmp_path):
-    rows, run = turned(0)
+    rows, run = run_with_turned_plane(0)
     del run.uns["plane_4"]
     adata = anndata.AnnData(X=rows.astype(np.float32), obs=run.obs.copy())
     adata.obs["split"] = pd.Categorical(["train", "test"] * 100)

@@ -1,4 +1,4 @@
-"""The check suite that every file of src/gmvae/models passes by being found there."""
+"""The checks that every model of src/gmvae/models passes: the interface, and what must hold of its numbers."""
 
 import inspect
 import itertools
@@ -6,15 +6,29 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from support.models import MODELS, SEEDS, C, D, K, L, a_batch, blobs, permute, renoised, shaken, small
+from support.models import (
+    MODELS,
+    SEEDS,
+    C,
+    D,
+    K,
+    L,
+    blob_rows,
+    permute_components,
+    perturb,
+    redraw_noise,
+    small_batch,
+    small_model,
+    train_model,
+)
 
 from gmvae.formats.likelihoods import LIKELIHOODS
 from gmvae.formats.weights import build_model, load_weights, save_weights
+from gmvae.models.interface import LatentModel
 from gmvae.nn.objective import elbo, loss
 from gmvae.nn.random_streams import make_generators
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import project_imports
-from gmvae.training.loop import fit_model
 from gmvae.training.schedule import Training
 
 pytestmark = pytest.mark.parametrize("module", MODELS)
@@ -28,19 +42,21 @@ def doubles():
     torch.set_default_dtype(torch.float32)
 
 
-def test_opens_with_its_story_and_objective(module):
-    text = inspect.getdoc(inspect.getmodule(type(small(module))))
+def test_a_model_file_opens_with_its_story_and_objective(module):
+    text = inspect.getdoc(inspect.getmodule(type(small_model(module))))
     assert "Story" in text and "Objective" in text and "Source" in text
 
 
-def test_imports_no_other_model(module):
-    assert not [name for name in project_imports(f"gmvae.models.{module}") if name.startswith("gmvae.models")]
+def test_a_model_derives_from_the_interface_and_imports_no_other_model(module):
+    assert type(small_model(module)).__bases__ == (LatentModel,)
+    imported = [name for name in project_imports(f"gmvae.models.{module}") if name.startswith("gmvae.models")]
+    assert imported == ["gmvae.models.interface"]
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_terms_are_finite_and_one_per_row(module, likelihood):
-    model = small(module, likelihood)
-    terms = model.terms(a_batch(model, likelihood=likelihood, labelled=True))
+    model = small_model(module, likelihood)
+    terms = model.terms(small_batch(model, likelihood=likelihood, labelled=True))
     assert "reconstruction" in terms
     assert all(name.startswith("kl_") or name in ("reconstruction", "label", "penalty") for name in terms)
     for name, value in terms.items():
@@ -48,16 +64,16 @@ def test_terms_are_finite_and_one_per_row(module, likelihood):
 
 
 def test_terms_are_deterministic_in_their_batch(module):
-    model = shaken(small(module)).eval()
-    batch = a_batch(model)
+    model = perturb(small_model(module)).eval()
+    batch = small_batch(model)
     first, second = model.terms(batch), model.terms(batch)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_gradients_reach_every_parameter(module):
-    model = shaken(small(module))
-    losses = loss(model.terms(a_batch(model)), 1.0, 1.0, torch.ones(len(SEEDS), 5))
-    losses += loss(model.terms(a_batch(model, labelled=True)), 1.0, 1.0, torch.ones(len(SEEDS), 5))
+    model = perturb(small_model(module))
+    losses = loss(model.terms(small_batch(model)), 1.0, 1.0, torch.ones(len(SEEDS), 5))
+    losses += loss(model.terms(small_batch(model, labelled=True)), 1.0, 1.0, torch.ones(len(SEEDS), 5))
     losses.sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and (parameter.grad.flatten(1) != 0).any(1).all(), name
@@ -65,10 +81,10 @@ def test_gradients_reach_every_parameter(module):
 
 def test_elbo_is_at_most_the_importance_weighted_bound(module):
     """The means over many draws, up to five standard errors of their difference."""
-    model = shaken(small(module)).eval()
-    batch = renoised(a_batch(model), model, 2000)
+    model = perturb(small_model(module)).eval()
+    batch = redraw_noise(small_batch(model), model, 2000)
     if not model.has_bound:
-        with pytest.raises(Refused, match=f"^{module}: "):
+        with pytest.raises(Refused, match=f"^{module}: .*prior"):
             model.log_weights(batch)
         return
     with torch.no_grad():
@@ -81,11 +97,11 @@ def test_elbo_is_at_most_the_importance_weighted_bound(module):
 
 def test_importance_weighted_bound_is_at_most_log_p_x(module):
     """log p(x) by Gauss-Hermite quadrature over the noise, which turns E over q of p/q into p(x)."""
-    model = small(module, n_latent=1, **({"n_style": 1} if "n_style" in keywords(module) else {})).eval()
+    model = small_model(module, n_latent=1, **({"n_style": 1} if "n_style" in keywords(module) else {})).eval()
     if not model.has_bound:
-        return
+        pytest.skip("the model has no bound on log p(x)")
     assert model.n_noise <= 2
-    batch = a_batch(model, n=3)
+    batch = small_batch(model, n=3)
     node, weight = np.polynomial.hermite_e.hermegauss(80)
     grid = torch.tensor(list(itertools.product(node, repeat=model.n_noise)))  # 80^n, n
     log_weight = torch.tensor([np.log(w).sum() for w in itertools.product(weight, repeat=model.n_noise)])
@@ -93,7 +109,7 @@ def test_importance_weighted_bound_is_at_most_log_p_x(module):
     noise = grid[None, :, None, :].expand(len(SEEDS), -1, 3, -1)
     with torch.no_grad():
         log_p = (model.log_weights(batch._replace(noise=noise)) + log_weight[None, :, None]).logsumexp(1)
-        weights = model.log_weights(renoised(batch, model, 4000))
+        weights = model.log_weights(redraw_noise(batch, model, 4000))
     bounds = weights.unflatten(1, (400, 10)).logsumexp(2) - np.log(10)
     assert (bounds.mean(1) <= log_p + 5 * bounds.std(1) / 20).all()
     many = weights.logsumexp(1) - np.log(4000)
@@ -102,15 +118,16 @@ def test_importance_weighted_bound_is_at_most_log_p_x(module):
 
 
 def keywords(module):
-    return inspect.signature(type(small(module)).__init__).parameters
+    return inspect.signature(type(small_model(module)).__init__).parameters
 
 
 def test_a_batch_split_in_two_gives_the_same_terms(module):
-    model = shaken(small(module)).eval()
-    batch = a_batch(model, n=6)
+    model = perturb(small_model(module)).eval()
+    batch = small_batch(model, n=6)
     whole = model.terms(batch)
     parts = [
-        batch._replace(**{name: cut(value, name, rows) for name, value in batch._asdict().items()}) for rows in HALVES
+        batch._replace(**{name: batch_rows(value, name, rows) for name, value in batch._asdict().items()})
+        for rows in HALVES
     ]
     halves = [model.terms(part) for part in parts]
     for name, value in whole.items():
@@ -120,18 +137,18 @@ def test_a_batch_split_in_two_gives_the_same_terms(module):
 HALVES = (slice(0, 2), slice(2, 6))
 
 
-def cut(value, name, rows):
+def batch_rows(value, name, rows):
     return value[:, :, rows] if name == "noise" else value[:, rows]
 
 
-def test_permuting_components_permutes_the_clusters_and_nothing_else(module):
-    model = shaken(small(module)).eval()
+def test_permuting_components_permutes_the_clusters_only(module):
+    model = perturb(small_model(module)).eval()
     if not model.has_components:
-        return
-    batch, order = a_batch(model, labelled=True), torch.tensor([2, 0, 1])
-    hidden = a_batch(model)
+        pytest.skip("the model has no components")
+    batch, order = small_batch(model, labelled=True), torch.tensor([2, 0, 1])
+    hidden = small_batch(model)
     before = model.terms(batch), model.terms(hidden), model.cluster(batch)
-    permute(model, order)
+    permute_components(model, order)
     batch = batch._replace(label=batch.label[..., order])
     after = model.terms(batch), model.terms(hidden), model.cluster(batch)
     for old, new in zip(before[:2], after[:2], strict=True):
@@ -140,20 +157,20 @@ def test_permuting_components_permutes_the_clusters_and_nothing_else(module):
 
 
 def test_labelled_and_hidden_rows_share_a_batch(module):
-    """Each row's terms are those it has where all rows are labelled, or none is."""
-    model = shaken(small(module)).eval()
-    labelled, hidden = a_batch(model, labelled=True), a_batch(model)
+    """The terms of each row are those in a batch where all rows are labelled, or none."""
+    model = perturb(small_model(module)).eval()
+    labelled, hidden = small_batch(model, labelled=True), small_batch(model)
     with_label = torch.tensor([True, False, False, True, False]).expand(len(SEEDS), -1)
     mixed = labelled._replace(label=torch.where(with_label.unsqueeze(-1), labelled.label, hidden.label))
-    found, of_labelled, of_hidden = model.terms(mixed), model.terms(labelled), model.terms(hidden)
-    for name, value in found.items():
+    terms, of_labelled, of_hidden = model.terms(mixed), model.terms(labelled), model.terms(hidden)
+    for name, value in terms.items():
         assert torch.allclose(value, torch.where(with_label, of_labelled[name], of_hidden[name])), name
 
 
 @pytest.mark.parametrize("sizes", [{"n_components": 1}, {"n_features": 1}], ids=["one component", "one feature"])
 def test_the_smallest_sizes_work(module, sizes):
-    model = small(module, **sizes)
-    batch = a_batch(model, n=1, **sizes)
+    model = small_model(module, **sizes)
+    batch = small_batch(model, n=1, **sizes)
     terms = model.terms(batch)
     assert all(torch.isfinite(value).all() for value in terms.values())
     if model.has_components and sizes.get("n_components") == 1:
@@ -162,17 +179,17 @@ def test_the_smallest_sizes_work(module, sizes):
         assert torch.allclose(model.cluster(batch), torch.ones(len(SEEDS), 1, 1))
 
 
-def trained(module, seeds, **changes):
+def train_small_model(module, seeds, **changes):
     training = Training(**(PLAN | changes))
-    rows = blobs(n_seeds=len(seeds))
-    model = small(module, seeds=seeds)
-    return model, fit_model(model, rows, training, seeds)
+    rows = blob_rows(n_seeds=len(seeds))
+    model = small_model(module, seeds=seeds)
+    return model, train_model(model, rows, training, seeds)
 
 
 def test_seeds_together_equal_seeds_alone_in_float64(module):
-    _, together = trained(module, SEEDS)
+    _, together = train_small_model(module, SEEDS)
     for seed in SEEDS:
-        _, alone = trained(module, [seed])
+        _, alone = train_small_model(module, [seed])
         same = together[together["seed"] == seed].reset_index(drop=True)
         assert list(same["phase"]) == list(alone["phase"])
         numbers = [column for column in same if column != "phase"]
@@ -182,9 +199,9 @@ def test_seeds_together_equal_seeds_alone_in_float64(module):
 def test_seeds_together_equal_seeds_alone_over_50_steps_in_float32(module):
     torch.set_default_dtype(torch.float32)
     plan = {"epochs": 12, "learning_rate": 1e-3, "autoencode_epochs": 0, "guide_epochs": 0}  # 4 steps an epoch
-    _, together = trained(module, SEEDS, **plan)
+    _, together = train_small_model(module, SEEDS, **plan)
     for seed in SEEDS:
-        _, alone = trained(module, [seed], **plan)
+        _, alone = train_small_model(module, [seed], **plan)
         same = together[together["seed"] == seed].reset_index(drop=True)
         numbers = [column for column in same if column != "phase"]
         scale = np.maximum(1, np.abs(alone[numbers]))
@@ -193,28 +210,28 @@ def test_seeds_together_equal_seeds_alone_over_50_steps_in_float32(module):
 
 def test_the_same_seed_gives_the_same_bytes(module, tmp_path):
     for name in ("a", "b"):
-        model, history = trained(module, SEEDS)
+        model, history = train_small_model(module, SEEDS)
         save_weights(model, module, {}, tmp_path / f"{name}.safetensors")
         history.to_csv(tmp_path / f"{name}.csv")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
-def test_saving_and_loading_gives_the_same_out(module, tmp_path):
+def test_a_saved_and_loaded_model_computes_the_same(module, tmp_path):
     arguments = {"n_features": D, "likelihood": "normal", "seeds": SEEDS, "n_components": K, "n_conditions": C}
-    model = shaken(build_model(module, arguments)).eval()
+    model = perturb(build_model(module, arguments)).eval()
     save_weights(model, module, arguments, tmp_path / "weights.safetensors")
     again, described = load_weights(tmp_path / "weights.safetensors", torch.device("cpu"))
     assert described == {"module": module, "arguments": arguments}
-    batch = a_batch(model)
+    batch = small_batch(model)
     before, after = model.terms(batch), again.terms(batch)
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert torch.equal(model.embed(batch), again.embed(batch))
 
 
 def test_clusters_are_probabilities_or_refused(module):
-    model = small(module)
-    batch = a_batch(model, k=4)
+    model = small_model(module)
+    batch = small_batch(model, k=4)
     if not model.has_components:
         with pytest.raises(Refused, match=f"^{module}: .*component"):
             model.cluster(batch)
@@ -224,9 +241,9 @@ def test_clusters_are_probabilities_or_refused(module):
     assert torch.allclose(q.sum(-1), torch.ones(len(SEEDS), 5))
 
 
-def test_embedding_and_decoding_have_the_data_s_shape(module):
-    model = small(module, "negative_binomial")
-    batch = a_batch(model, likelihood="negative_binomial")
+def test_latent_and_decoded_rows_have_the_right_shapes(module):
+    model = small_model(module, "negative_binomial")
+    batch = small_batch(model, likelihood="negative_binomial")
     z = model.embed(batch)
     assert z.shape == (len(SEEDS), 5, L)
     size = batch.target.sum(-1, keepdim=True).clamp(min=1)
@@ -236,7 +253,7 @@ def test_embedding_and_decoding_have_the_data_s_shape(module):
 
 
 def test_samples_are_rows_of_the_latent_or_refused(module):
-    model = small(module)
+    model = small_model(module)
     draws = make_generators(SEEDS, "sample")
     if not model.has_bound:
         with pytest.raises(Refused, match=f"^{module}: "):
@@ -250,12 +267,47 @@ def test_samples_are_rows_of_the_latent_or_refused(module):
             model.sample(4, component=0, draws=draws)
 
 
-def test_conversion_needs_a_conditional_decoder(module):
-    model = small(module)
-    batch = a_batch(model)
-    try:
-        converted = model.convert(batch, 1)
-    except Refused as refusal:
-        assert str(refusal).startswith(f"{module}: ") and "condition" in str(refusal)
-    else:
-        assert converted.shape == batch.target.shape
+def test_a_model_converts_through_each_of_its_ways_or_refuses(module):
+    model = small_model(module)
+    batch = small_batch(model)
+    if not model.conversions:
+        with pytest.raises(Refused, match=f"^{module}: .*condition"):
+            model.convert(batch, 1)
+        return
+    model.conclude(blob_rows())
+    for through in (None, *model.conversions):
+        assert model.convert(batch, 1, through).shape == batch.target.shape
+    assert torch.equal(model.convert(batch, 1), model.convert(batch, 1, model.conversions[0]))
+    with pytest.raises(Refused, match=rf"^{module}\.convert: found 'y'; allowed: {', '.join(model.conversions)}$"):
+        model.convert(batch, 1, "y")
+
+
+def test_a_model_has_style_and_plane_as_it_says_or_refuses(module):
+    model = small_model(module)
+    batch = small_batch(model)
+    calls = {"style": (model.has_style, lambda: model.style(batch)), "plane": (model.is_linear, model.plane)}
+    shapes = {"style": (len(SEEDS), 5, 2), "plane": (len(SEEDS), D, L)}
+    for name, (works, call) in calls.items():
+        if works:
+            assert call().shape == shapes[name]
+        else:
+            with pytest.raises(Refused, match=f"^{module}: .*; use "):
+                call()
+
+
+def test_attributes_that_training_changes_are_in_the_training_state(module):
+    """A checkpoint holds parameters, buffers and `training_state`; nothing else of a model may change."""
+    model = small_model(module)
+    before = plain_attributes(model)
+    train_model(model, blob_rows(), Training(**PLAN), SEEDS)
+    changed = {name for name, value in plain_attributes(model).items() if before.get(name) != value}
+    assert len(changed) == len(model.training_state())
+
+
+def plain_attributes(model):
+    """The attributes of the model and its parts that are neither parameters nor buffers, as text."""
+    values = {}
+    for place, part in model.named_modules():
+        own = {name: value for name, value in vars(part).items() if not name.startswith("_") and name != "training"}
+        values |= {f"{place}.{name}": repr(value) for name, value in own.items()}
+    return values

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.models import a_batch, shaken, small
+from support.models import perturb, small_batch, small_model
 from torch.distributions import Independent, Normal, kl_divergence
 
 
@@ -15,8 +15,8 @@ def double():
 
 @torch.no_grad()
 def test_terms_and_weights_are_those_of_the_densities():
-    model = shaken(small("vae")).eval()
-    batch = a_batch(model, k=3)
+    model = perturb(small_model("vae")).eval()
+    batch = small_batch(model, k=3)
     mean, log_variance = model.q_z(batch.x)
     q_z = Independent(Normal(mean, (log_variance / 2).exp()), 1)
     z = mean.unsqueeze(1) + (log_variance / 2).exp().unsqueeze(1) * batch.noise  # S, k, B, L

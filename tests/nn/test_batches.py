@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.models import blobs
+from support.models import blob_rows
 
 from gmvae.nn.batches import epoch_order, make_batch, one_hot
 from gmvae.nn.random_streams import make_generators
@@ -57,7 +57,7 @@ def test_hidden_categories_are_zeros():
 
 
 def test_a_batch_holds_each_seed_s_own_rows():
-    rows = blobs(labelled=60)
+    rows = blob_rows(labelled=60)
     index = torch.tensor([[0, 1], [2, 4]])
     batch = make_batch(rows, index, torch.zeros(2, 1, 2, 3))
     assert torch.equal(batch.x[1], rows.x[[2, 4]])
@@ -68,7 +68,7 @@ def test_a_batch_holds_each_seed_s_own_rows():
 @pytest.mark.parametrize("labelled", [0, 4])
 @pytest.mark.parametrize("n", [60, 61, 67])
 def test_an_epoch_s_last_batch_is_no_new_shape_and_drops_no_row(n, labelled):
-    rows = blobs(n, labelled=labelled)
+    rows = blob_rows(n, labelled=labelled)
     plan = Training(epochs=1, batch_size=16, learning_rate=1e-3, n_samples=2)
     draws = {purpose: make_generators([1, 2], purpose) for purpose in ("order", "noise")}
     found = [batch for _, _, batch in epoch_batches(rows, plan, draws, 3)]

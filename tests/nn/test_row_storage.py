@@ -6,12 +6,11 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
-from support.models import MODELS, small
+from support.models import MODELS, small_model, train_model
 
 from gmvae.nn import row_storage
 from gmvae.nn.batches import Rows, make_batch, rows_from_dataset, select_rows
 from gmvae.nn.row_packing import pack_counts, pack_rows
-from gmvae.training.loop import fit_model
 from gmvae.training.schedule import Training
 
 CPU = torch.device("cpu")
@@ -42,8 +41,8 @@ def kept_rows(adata, some=None):
 
 
 def weights(rows, likelihood="negative_binomial", module="vae"):
-    model = small(module, likelihood, n_features=rows.x.shape[1])
-    history = fit_model(model, rows, Training(epochs=3, batch_size=16, learning_rate=1e-2), SEEDS)
+    model = small_model(module, likelihood, n_features=rows.x.shape[1])
+    history = train_model(model, rows, Training(epochs=3, batch_size=16, learning_rate=1e-2), SEEDS)
     return model.state_dict(), history
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support.models import train_model
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import inputs, memory, processes, products, ratios, records, startup, workflow
@@ -16,7 +17,6 @@ from gmvae.formats.weights import build_model
 from gmvae.nn.batches import rows_from_dataset
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tables.speed import speed
-from gmvae.training.loop import fit_model
 from gmvae.training.schedule import Training
 
 
@@ -121,7 +121,7 @@ def test_a_training_s_products_are_all_recorded_and_can_be_made_again():
     rows = rows_from_dataset(adata, np.full(20, -1), 2, 1, torch.device("cpu"))
     settings = {"n_features": 6, "likelihood": "normal", "seeds": [0, 1], "n_latent": 2, "n_hidden": 3, "n_layers": 1}
     with products.Recorder() as recorder:
-        fit_model(build_model("vae", settings), rows, Training(epochs=1, batch_size=20, learning_rate=1e-3), [0, 1])
+        train_model(build_model("vae", settings), rows, Training(epochs=1, batch_size=20, learning_rate=1e-3), [0, 1])
     forward = 6 * 3 + 3 * 2 * 2 + 2 * 3 + 3 * 6
     backward = 2 * forward - 6 * 3  # no gradient of the data is asked for
     assert sum(map(products.operations, recorder.calls)) == 2 * 2 * 20 * (forward + backward)

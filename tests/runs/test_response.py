@@ -8,7 +8,7 @@ import torch
 from scipy.stats import mannwhitneyu, nbinom, norm, pearsonr
 from sklearn.metrics import r2_score
 from support.checkout import planned
-from support.models import small
+from support.models import small_model
 
 from gmvae.data.prepare import prepare
 from gmvae.data.preprocessing import preprocess_cells
@@ -334,13 +334,13 @@ def test_predicted_counts_are_seen_as_real_ones_are():
 def test_predictions_of_a_count_model_follow_its_converted_means():
     """cGMΔVAE on counts: the draws' mean, undone cell by cell, is that of `convert` under the same noise."""
     torch.manual_seed(0)
-    model, n = small("cgmdvae", "negative_binomial"), 4
+    model, n = small_model("cgmdvae", "negative_binomial"), 4
     adata = anndata.AnnData(np.log1p(np.ones((n, 6), np.float32)), layers={"counts": np.ones((n, 6), np.float32)})
     adata.obs["condition"] = pd.Categorical(["c", "s"] * 2)
     adata.uns["likelihood"] = "negative_binomial"
     rows = rows_from_dataset(adata, np.full(n, -1), 2, 3, torch.device("cpu"))
-    found = predict_cells(model, rows, [3, 11], 1, np.full(n, 6.0), 200, {"through": "z"})
-    again = predict_cells(model, rows, [3, 11], 1, np.full(n, 6.0), 200, {"through": "z"})
+    found = predict_cells(model, rows, [3, 11], 1, np.full(n, 6.0), 200, "z")
+    again = predict_cells(model, rows, [3, 11], 1, np.full(n, 6.0), 200, "z")
     assert found.shape == (2, n, 6) and (found == again).all() and (found >= 0).all()
     draws, means = make_generators([3, 11], "respond"), []
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The papers' objectives in float64 numpy and scipy, one row at a time: of the model only its weights are used."""
+"""The papers' objectives in float64 numpy and scipy, one row at a time; only the weights come from the model."""
 
 import numpy as np
 from scipy.special import expit, logsumexp
@@ -11,7 +11,7 @@ def weights_of(model, s):
 
 
 def network(weights, prefix, x):
-    """An MLP with ReLU, x [n_in] -> [n_out]."""
+    """The output of an MLP with ReLU, x [n_in] -> [n_out]."""
     numbers = sorted(int(name.split(".")[-2]) for name in weights if name.startswith(prefix) and "weight" in name)
     for number in numbers:
         x = x @ weights[f"{prefix}{number}.weight"] + weights[f"{prefix}{number}.bias"][0]
@@ -20,7 +20,7 @@ def network(weights, prefix, x):
 
 
 def moments(weights, prefix, x):
-    """Mean and variance of a normal whose log-variance is kept within 12 by a tanh, [n_in] -> [n] twice."""
+    """Mean and variance of a normal whose log-variance a tanh keeps within 12, [n_in] -> [n] twice."""
     mean, log_variance = np.split(network(weights, f"{prefix}network.", x), 2)
     return mean, np.exp(12 * np.tanh(log_variance / 12))
 
@@ -32,6 +32,7 @@ def log_likelihood(weights, x, h):
 
 
 def log_density(z, mean, variance):
+    """log N(z; mean, variance), summed over the last axis."""
     return norm.logpdf(z, mean, np.sqrt(variance)).sum(-1)
 
 
@@ -41,7 +42,7 @@ def kl(mean, variance, prior_mean, prior_variance):
     return 0.5 * np.sum(ratio + (mean - prior_mean) ** 2 / prior_variance - 1 - np.log(ratio), -1)
 
 
-def averaged(draws):
+def mean_over_draws(draws):
     """The mean over draws of the terms of each."""
     return {name: float(np.mean([draw[name] for draw in draws])) for name in draws[0]}
 
@@ -69,7 +70,7 @@ def vade(weights, x, noise, label, gamma):
                 "label": 0 if label is None else np.log(responsibility) @ label,
             }
         )
-    return averaged(draws)
+    return mean_over_draws(draws)
 
 
 def gmvae(weights, x, noise, label, mixture_kl, n_components):
@@ -93,7 +94,7 @@ def gmvae(weights, x, noise, label, mixture_kl, n_components):
                 "label": 0 if label is None else np.log(posterior) @ label,
             }
         )
-    return averaged(draws)
+    return mean_over_draws(draws)
 
 
 def m2(weights, x, noise, label, n_components):
@@ -110,4 +111,4 @@ def m2(weights, x, noise, label, n_components):
             minus_l.append(log_p_x - np.log(n_components) + 0.5 * np.sum(1 + np.log(v) - m**2 - v))
         entropy = -np.sum(q * log_q) if label is None else 0
         draws.append({"elbo": q @ minus_l + entropy, "label": 0 if label is None else log_q @ label})
-    return averaged(draws)
+    return mean_over_draws(draws)

@@ -1,4 +1,4 @@
-"""Linear variational autoencoder: what a stranger adds to the family, here in a test.
+"""Linear variational autoencoder: a model that a user adds, here in a test.
 
 Story:      z ~ N(0, I),  x ~ p(x|z), the decoder affine
 Inference:  q(z|x) = N(A x + a, diag s²), one s for all rows
@@ -11,18 +11,22 @@ Source: Lucas 2019, whose optimum is probabilistic PCA.
 import torch
 from torch import Tensor, nn
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch
 from gmvae.nn.divergences import kl_standard_normal, log_normal
 from gmvae.nn.layers import Linear, reparametrise
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.random_streams import draw_normals, make_generators
-from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `n_hidden` ignored."""
+class Model(LatentModel):
+    """The linear variational autoencoder.
 
-    has_components = False
+    Args:
+        n_latent: Dimensions of z.
+        n_hidden: Not used.
+    """
+
     has_bound = True
 
     def __init__(
@@ -50,7 +54,7 @@ class Model(nn.Module):
         return mean, self.log_variance.expand_as(mean)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each."""
+        """The terms of the objective for each row, [S, B] each."""
         q_z = self.q_z(batch.x)
         z = reparametrise(*q_z, batch.noise)
         reconstruction = self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1)
@@ -67,22 +71,14 @@ class Model(nn.Module):
         """The mean of q(z|x), [S, B, L]."""
         return self.encoder(batch.x)
 
-    def cluster(self, batch: Batch) -> Tensor:
-        """Refused: the model has no classes."""
-        raise Refused("mine: has no components to cluster with")
-
-    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]."""
         return self.p.mean(self.decoder(z), library)
 
     def sample(
         self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
     ) -> Tensor:
-        """n draws z ~ N(0, I) a seed, [S, n, L]."""
-        if component is not None or condition is not None:
-            raise Refused("mine: has neither components nor conditions to sample from")
+        """n draws z ~ N(0, I) for each seed, [S, n, L]."""
+        self.check_component(component)
+        self.check_condition(condition)
         return draw_normals(draws, n, self.n_noise)
-
-    def convert(self, batch: Batch, condition: int) -> Tensor:
-        """Refused: the model knows no conditions."""
-        raise Refused("mine: is not conditional, so there is no condition to convert to")

@@ -1,16 +1,16 @@
-"""Products rounded to bfloat16: what stays float32, and what changes less than the seed does."""
+"""Products rounded to bfloat16: what stays float32, and that metrics change less than between seeds."""
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from support.models import MODELS, SEEDS, a_batch, small
+from support.models import MODELS, SEEDS, small_batch, small_model, train_model
 
 from gmvae.metrics.scores import agreement, contingency, match_components
 from gmvae.nn.batches import Rows
 from gmvae.nn.inference import cluster_rows, row_terms
 from gmvae.nn.random_streams import make_generators
-from gmvae.training.loop import autocast_products, fit_model
+from gmvae.training.loop import autocast_products
 from gmvae.training.schedule import Training
 
 CPU = torch.device("cpu")
@@ -19,8 +19,8 @@ FIVE = [0, 1, 2, 3, 4]
 
 @pytest.mark.parametrize("module", MODELS)
 def test_terms_and_gradients_stay_float32_and_near(module):
-    model = small(module)
-    batch = a_batch(model)
+    model = small_model(module)
+    batch = small_batch(model)
     exact = model.eval().terms(batch)
     with autocast_products(CPU, "bfloat16"):
         rounded = model.terms(batch)
@@ -40,19 +40,19 @@ def test_metrics_change_less_than_between_seeds():
     x = torch.as_tensor(x / 16, dtype=torch.float32)
     hidden = torch.full((len(FIVE), len(x)), -1)
     rows = Rows(x, x, torch.full((len(x),), -1), hidden, 0, 10)
-    found = {}
+    scores = {}
     for precision in ("float32", "bfloat16"):
         plan = Training(
             epochs=30, batch_size=128, learning_rate=2e-3, schedule="cosine", autoencode_epochs=10, guide_epochs=10,
             precision=precision,
         )  # fmt: skip
-        model = small("gmdvae", "normal", n_features=64, seeds=FIVE, n_components=10, n_latent=6, n_hidden=64)
-        fit_model(model, rows, plan, FIVE)
+        model = small_model("gmdvae", "normal", n_features=64, seeds=FIVE, n_components=10, n_latent=6, n_hidden=64)
+        train_model(model, rows, plan, FIVE)
         elbos = row_terms(model, rows, make_generators(FIVE, "terms"))["elbo"].mean(-1).numpy()
         chosen = cluster_rows(model, rows, None).argmax(-1).numpy()
-        found[precision] = np.stack([elbos, [accuracy(label, cluster) for cluster in chosen]])
-    change = np.abs(found["bfloat16"].mean(1) - found["float32"].mean(1))
-    spread = found["float32"].std(1, ddof=1)
+        scores[precision] = np.stack([elbos, [accuracy(label, cluster) for cluster in chosen]])
+    change = np.abs(scores["bfloat16"].mean(1) - scores["float32"].mean(1))
+    spread = scores["float32"].std(1, ddof=1)
     assert (change < spread).all(), (change, spread)
 
 
@@ -67,7 +67,7 @@ def test_seeds_are_their_own_in_bfloat16():
 
     def elbos(seeds):
         rows = Rows(x, x, torch.full((64,), -1), torch.full((len(seeds), 64), -1), 0, 3)
-        return fit_model(small("vae", n_features=5, seeds=seeds), rows, plan, seeds).set_index("seed")["loss"]
+        return train_model(small_model("vae", n_features=5, seeds=seeds), rows, plan, seeds).set_index("seed")["loss"]
 
     together = elbos(SEEDS)
     for seed in SEEDS:

@@ -2,19 +2,23 @@
 
 import math
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from support.models import blobs, small
+from support.models import MODELS, blob_rows, small_model, train_model
 
+from gmvae.nn.batches import rows_from_dataset
 from gmvae.nn.inference import cluster_rows
 from gmvae.nn.objective import elbo, loss
 from gmvae.nn.random_streams import derive_key, draw_normals, make_generators
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.train import check_training
 from gmvae.training.guide import kmeans_labels
-from gmvae.training.loop import clip_gradients, fit_model
+from gmvae.training.loop import clip_gradients, train_to_end
 from gmvae.training.schedule import Training
+from gmvae.training.state import TrainingState
 
 TERMS = {
     name: torch.tensor([[value] * 4]) for name, value in {"reconstruction": -3.0, "kl_z": 2.0, "kl_w": 0.5}.items()
@@ -67,7 +71,7 @@ def test_label_weight_is_a_tenth_of_all_rows_by_labelled_rows():
 
 
 def test_clipping_is_per_seed_and_keeps_the_direction():
-    model = small("vae")
+    model = small_model("vae")
     torch.manual_seed(0)
     for parameter in model.parameters():
         parameter.grad = torch.randn(parameter.shape) * torch.tensor([1e-4, 10.0]).view(-1, 1, 1)
@@ -81,27 +85,45 @@ def test_clipping_is_per_seed_and_keeps_the_direction():
 
 def test_guide_is_k_means_of_the_latent():
     """A linear identity encoder: the latent is the data, whose blobs k-means must find."""
-    model, rows = small("ae", n_layers=0, n_latent=6), blobs()
+    model, rows = small_model("ae", n_layers=0, n_latent=6), blob_rows()
     for s in range(2):
         model.encoder[0].weight.data[s] = torch.eye(6)
-    found = kmeans_labels(model, rows, [3, 11])
+    clusters = kmeans_labels(model, rows, [3, 11])
     for s in range(2):
-        pairs = {(int(a), int(b)) for a, b in zip(found[s], torch.arange(60) % 3, strict=True)}
+        pairs = {(int(a), int(b)) for a, b in zip(clusters[s], torch.arange(60) % 3, strict=True)}
         assert len(pairs) == 3
 
 
-def test_guide_sees_no_label_and_needs_components():
-    """Permuted true labels leave an unsupervised history as it is: they are nowhere in the rows."""
-    rows = blobs()
-    assert (rows.label < 0).all()
+def test_permuted_true_labels_do_not_change_an_unsupervised_run():
+    """Its rows show no label, so neither the guide nor anything else can depend on one."""
+    x = blob_rows().x.numpy()
+    histories = []
+    for shift in (0, 1):
+        adata = anndata.AnnData(x, uns={"likelihood": "normal"})
+        adata.obs["label"] = pd.Categorical((np.arange(60) + shift) % 3)
+        rows = rows_from_dataset(adata, np.full(60, -1), 2, 3, torch.device("cpu"))
+        plan = Training(**(BASE | {"epochs": 3}), autoencode_epochs=1, guide_epochs=1)
+        histories.append(train_model(small_model("gmdvae"), rows, plan, [3, 11]))
+    assert histories[0].equals(histories[1])
+
+
+@pytest.mark.parametrize("module", MODELS)
+def test_guide_labels_exist_in_the_guide_phase_of_models_with_components_only(module):
     plan = Training(**(BASE | {"epochs": 3}), autoencode_epochs=1, guide_epochs=1)
-    assert list(fit_model(small("vae"), rows, plan, [3, 11])["phase"][:3]) == ["autoencode", "autoencode", "guide"]
+    model = small_model(module)
+    state, guided = TrainingState(model, plan, [3, 11]), set()
+
+    def after_step(steps):
+        guided.add((plan.phase(state.epoch), state.label is not None))
+
+    train_to_end(state, blob_rows(), plan, after_step)
+    assert guided == {("autoencode", False), ("guide", model.has_components), ("free", False)}
 
 
 def test_optimal_variance_is_frozen_at_the_mean_squared_error():
-    rows, plan = blobs(), Training(**(BASE | {"epochs": 2}))
-    model = small("ae", variance="optimal")
-    fit_model(model, rows, plan, [3, 11])
+    rows, plan = blob_rows(), Training(**(BASE | {"epochs": 2}))
+    model = small_model("ae", variance="optimal")
+    train_model(model, rows, plan, [3, 11])
     with torch.no_grad():
         errors = (model.decoder(model.encoder(rows.x.expand(2, -1, -1))) - rows.x).square().mean((1, 2))
     assert torch.allclose(model.p.log_variance.flatten().exp(), errors, rtol=1e-4)
@@ -109,12 +131,12 @@ def test_optimal_variance_is_frozen_at_the_mean_squared_error():
 
 def test_labels_are_learned_from_few():
     """Semi-supervised: with a tenth of the labels component k becomes class k."""
-    rows = blobs(n=120, labelled=12)
+    rows = blob_rows(n=120, labelled=12)
     plan = Training(**(BASE | {"epochs": 80, "batch_size": 32}), autoencode_epochs=30, guide_epochs=20)
-    model = small("gmdvae")
-    fit_model(model, rows, plan, [3, 11])
-    found = cluster_rows(model, rows, None).argmax(-1)
-    assert ((found == torch.arange(120) % 3).double().mean(1) > 0.95).all()
+    model = small_model("gmdvae")
+    train_model(model, rows, plan, [3, 11])
+    clusters = cluster_rows(model, rows, None).argmax(-1)
+    assert ((clusters == torch.arange(120) % 3).double().mean(1) > 0.95).all()
 
 
 def test_random_streams_depend_on_seed_and_purpose_only():

@@ -237,5 +237,5 @@ def test_other_settings_train_anew(toy, tmp_path, poisoned, monkeypatch, capsys)
         run(toy, tmp_path)
     monkeypatch.undo()
     run(toy, tmp_path, learning_rate=5e-4)
-    assert "not used, as it is of other settings; training starts anew" in capsys.readouterr().err
+    assert "checkpoint.safetensors: not used, as its settings differ" in capsys.readouterr().err
     assert not (tmp_path / "checkpoint.safetensors").exists()

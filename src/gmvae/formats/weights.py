@@ -15,7 +15,18 @@ from gmvae.pipeline.errors import Refused
 
 
 def build_model(module: str, arguments: dict) -> nn.Module:
-    """The model of `gmvae.models.{module}` with the constructor's arguments; Refused where one is unknown."""
+    """The model of `gmvae.models.{module}`, see gmvae.models.interface.
+
+    Args:
+        module: Its file's name.
+        arguments: The arguments of the constructor, its settings among them.
+
+    Returns:
+        The model, with its initial weights.
+
+    Raises:
+        Refused: There is no such file, an argument is unknown, or the class lacks a method that every model defines.
+    """
     try:
         model = importlib.import_module(f"gmvae.models.{module}").Model
         inspect.signature(model).bind(**arguments)
@@ -23,6 +34,9 @@ def build_model(module: str, arguments: dict) -> nn.Module:
         raise Refused(
             f"{module}: {error}; models are files of src/gmvae/models, their settings keywords of Model"
         ) from None
+    if inspect.isabstract(model):
+        missing = ", ".join(sorted(model.__abstractmethods__))
+        raise Refused(f"{module}: class Model has no {missing}; define what src/gmvae/models/interface.py asks for")
     return model(**arguments)
 
 

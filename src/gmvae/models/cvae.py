@@ -1,23 +1,24 @@
 """Conditional variational autoencoder.
 
-Story:      z ~ p(z|c),  x ~ p(x|z,c)               c, the condition (batch, treatment), is always seen
+Story:      z ~ p(z|c),  x ~ p(x|z,c)               the condition c (batch, treatment) is always observed
             p(z|c) = N(0, I), `prior: fixed`, or N(m_c, diag s²_c) with free m_c and s_c, `prior: learned`;
             with `decode_condition: false` the decoder is p(x|z)
 Inference:  q(z|x,c) = N(m(x,c), diag s²(x,c))
 
 Objective, to be maximised, for k draws z_i ~ q(z|x,c):
     ELBO = 1/k sum_i log p(x|z_i,c) - kl_z,    kl_z = KL( q(z|x,c) ‖ p(z|c) )
-With a fixed prior, one condition and no weight on it this is the vae. With a learned prior the objective is indifferent
-to a shift of all z of a condition, so what is done with z must not depend on it: `convert` carries z from p(z|c) to
-p(z|c') by its standard scores. With a count likelihood and a fixed prior it is the frame of scVI (Lopez 2018).
+With a fixed prior, one condition and zero weights on it this is the vae. With a learned prior a shift of all z of one
+condition does not change the objective, so no use of z may depend on it: `convert` carries z from p(z|c) to p(z|c') by
+its standard scores. With a count likelihood and a fixed prior the model has the structure of scVI (Lopez 2018).
 
 Source: Sohn 2015; thesis, sec:cvae.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gmvae.nn.batches import Batch, one_hot
+from gmvae.models.interface import LatentModel
+from gmvae.nn.batches import Batch
 from gmvae.nn.divergences import kl_normal, log_normal
 from gmvae.nn.layers import MLP, Normal, append_condition, carry_over, reparametrise
 from gmvae.nn.likelihoods import Likelihood
@@ -26,12 +27,19 @@ from gmvae.nn.random_streams import draw_normals, make_generators
 from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `prior` (fixed,
-    learned), `decode_condition` whether the decoder sees c, `layer_norm`, `variance` of a normal likelihood (fixed,
-    learned, optimal)."""
+class Model(LatentModel):
+    """The conditional variational autoencoder.
 
-    has_components = False
+    Args:
+        n_latent: Dimensions of z.
+        n_hidden: Units in each hidden layer of the encoder, and in reverse of the decoder.
+        n_layers: Hidden layers.
+        prior: p(z|c): fixed or learned.
+        decode_condition: Whether the decoder sees c.
+        layer_norm: Whether to normalise each row before each ReLU.
+        variance: Variance of a normal likelihood: fixed, learned or optimal.
+    """
+
     has_bound = True
 
     def __init__(
@@ -52,12 +60,12 @@ class Model(nn.Module):
     ):
         super().__init__()
         if not n_conditions:
-            raise Refused("cvae: found a data set without conditions; allowed: one with obs[condition]; use vae")
-        if prior not in ("fixed", "learned"):
-            raise Refused(f"cvae.prior: found {prior!r}; allowed: fixed, learned")
+            raise Refused("cvae: found a dataset without conditions; allowed: one with obs[condition]; use vae")
+        self.check_setting("prior", prior, "fixed", "learned")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
-        self.n_noise = n_latent  # standard normals a row
-        self.n_conditions, self.prior, self.decode_condition = n_conditions, prior, decode_condition
+        self.n_noise = n_latent
+        self.n_conditions, self.prior = n_conditions, prior
+        self.conversions = ("z",) if decode_condition else ()
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.q = Normal(draws, n_features + n_conditions, *hidden, n_latent, layer_norm=layer_norm)
         n_in = n_latent + n_conditions * decode_condition
@@ -66,7 +74,7 @@ class Model(nn.Module):
             self.z_given_c = Normal(draws, n_conditions, n_latent)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each."""
+        """The terms of the objective for each row, [S, B] each."""
         q_z, p_z = self.q_z(batch), self.p_z(batch.condition)  # mean and log-variance, S, B, L
         h = self.p_x(reparametrise(*q_z, batch.noise), batch.condition)  # S, k, B, n_outputs
         return {
@@ -87,7 +95,7 @@ class Model(nn.Module):
 
     def p_x(self, z: Tensor, condition: Tensor) -> Tensor:
         """The decoder's output for p(x|z,c), [S, ..., B, L] and [S, B, C] -> [S, ..., B, n_outputs]."""
-        return self.decoder(append_condition(z, condition) if self.decode_condition else z)
+        return self.decoder(append_condition(z, condition) if self.conversions else z)
 
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z,c) p(z|c) / q(z|x,c) at the k draws, [S, k, B]."""
@@ -100,34 +108,24 @@ class Model(nn.Module):
         """The mean of q(z|x,c), [S, B, L]."""
         return self.q_z(batch)[0]
 
-    def cluster(self, batch: Batch) -> Tensor:
-        """Refused: the model has no classes."""
-        raise Refused("cvae: has no components to cluster with; cluster its latent, or use cgmdvae")
-
-    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z,c], [S, B, L] and [S, B, C] -> [S, B, D]; `library` [S, B, 1] scales counts."""
         return self.p.mean(self.p_x(z, condition), library)
 
     def sample(
         self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
     ) -> Tensor:
-        """n draws z ~ p(z|c) a seed, [S, n, L], of the first condition unless told; `decode` makes data of them."""
-        if component is not None:
-            raise Refused("cvae: has no components to sample from; use cgmdvae")
+        """n draws z ~ p(z|c) for each seed, [S, n, L]; of the first condition by default."""
+        self.check_component(component)
         noise = draw_normals(draws, n, self.n_noise)
-        mean, log_variance = self.p_z(self.one_condition(condition or 0, noise))
+        mean, log_variance = self.p_z(self.condition_rows(condition or 0, noise))
         return mean + (log_variance / 2).exp() * noise
 
-    def convert(self, batch: Batch, condition: int) -> Tensor:
-        """E[x|z',c'] at the draws of z in `batch.noise`, carried to p(z|c'); their mean, [S, B, D]."""
-        if not self.decode_condition:
+    def convert(self, batch: Batch, condition: int, through: str | None = None) -> Tensor:
+        """E[x|z',c'], z' the draws of z carried to p(z|c'); the mean over the draws, [S, B, D]."""
+        if not self.conversions:
             raise Refused("cvae: its decoder does not see the condition; set `decode_condition: true` to convert")
-        new = self.one_condition(condition, batch.x)
+        self.check_setting("convert", through or "z", *self.conversions)
+        new = self.condition_rows(condition, batch.x)
         z = carry_over(reparametrise(*self.q_z(batch), batch.noise), self.p_z(batch.condition), self.p_z(new))
         return self.p.mean(self.p_x(z, new), library_size(batch.target).unsqueeze(1)).mean(1)
-
-    def one_condition(self, condition: int, like: Tensor) -> Tensor:
-        """The one-hot condition for each of the rows [S, B, ...], [S, B, C]."""
-        if not 0 <= condition < self.n_conditions:
-            raise Refused(f"cvae: condition: found {condition}; allowed: 0 to {self.n_conditions - 1}")
-        return one_hot(torch.full(like.shape[:2], condition, device=like.device), self.n_conditions)

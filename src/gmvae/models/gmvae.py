@@ -10,11 +10,11 @@ Objective, to be maximised; y is summed out, z and w are drawn (k times):
                                                                 log p(x), but not the ELBO of this factorisation
           = log q(z|x) - sum_j p(y=j|z,w) log p(z|w,y=j)        `mixture_kl: sampled`: that ELBO; may be negative
     kl_y  = KL( p(y|z,w) ‖ Cat(1/K) )
-With `sampled`, kl_z + kl_y = log q(z|x) - log sum_j p(z|w,y=j) / K: y has dropped out.
-`kl_y_floor` is the paper's lambda: while training, each row's kl_y is held above it, so that below it nothing is gained
-by mixing the components up. What is reported has no floor.
-A row whose label is seen has the same terms with the one-hot label in place of p(y|z,w): the ELBO of log p(x, y).
-`label` = log p(y|z,w) is an added term; it is no part of the ELBO.
+With `sampled`, kl_z + kl_y = log q(z|x) - log sum_j p(z|w,y=j) / K: y cancels.
+`kl_y_floor` is the paper's lambda: in training, kl_y of each row is at least this floor, so that mixing the components
+up to get below it does not pay. Reported terms have no floor.
+A row with an observed label has the same terms with the one-hot label in place of p(y|z,w): the ELBO of log p(x, y).
+`label` = log p(y|z,w) is an added term; it is not part of the ELBO.
 
 Source: Dilokthanakul 2016.
 """
@@ -22,24 +22,40 @@ Source: Dilokthanakul 2016.
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch
-from gmvae.nn.divergences import kl_normal, kl_standard_normal, log_normal, negative_entropy
-from gmvae.nn.layers import MLP, Normal, reparametrise
+from gmvae.nn.divergences import kl_standard_normal, log_normal, negative_entropy
+from gmvae.nn.layers import MLP, Normal
 from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.mixtures import choose_component, labels_or_posterior, of_component
+from gmvae.nn.mixtures import (
+    draw_z_and_w,
+    kl_to_components,
+    label_log_probability,
+    labels_or_posterior,
+    sample_mixture,
+)
 from gmvae.nn.random_streams import draw_normals, make_generators
-from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `n_style` of w, `n_hidden` units in each of `n_layers` hidden layers,
-    `mixture_kl` (closed, sampled), `kl_y_floor` in nats, `layer_norm`, `variance` of a normal likelihood (fixed,
-    learned, optimal)."""
+class Model(LatentModel):
+    """The Gaussian-mixture variational autoencoder.
+
+    Args:
+        n_latent: Dimensions of z.
+        n_style: Dimensions of w.
+        n_hidden: Units in each hidden layer of the encoder, and in reverse of the decoder.
+        n_layers: Hidden layers.
+        mixture_kl: The form of kl_z: closed or sampled.
+        kl_y_floor: Smallest kl_y of a row while training, in nats.
+        layer_norm: Whether to normalise each row before each ReLU.
+        variance: Variance of a normal likelihood: fixed, learned or optimal.
+    """
 
     has_components = True
     has_bound = True
+    has_style = True
 
     def __init__(
         self,
@@ -59,10 +75,9 @@ class Model(nn.Module):
         variance: str = "fixed",
     ):
         super().__init__()
-        if mixture_kl not in ("closed", "sampled"):
-            raise Refused(f"gmvae.mixture_kl: found {mixture_kl!r}; allowed: closed, sampled")
+        self.check_setting("mixture_kl", mixture_kl, "closed", "sampled")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
-        self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style  # standard normals a row
+        self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style
         self.n_components, self.mixture_kl, self.kl_y_floor = n_components, mixture_kl, kl_y_floor
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
@@ -71,35 +86,23 @@ class Model(nn.Module):
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each; `label` is 0 where the label is hidden."""
+        """The terms of the objective for each row, [S, B] each."""
         q_z, q_w = self.q_z(batch.x), self.q_w(batch.x)  # mean and log-variance, S, B, L and S, B, W
-        z, w = self.drawn(q_z, q_w, batch.noise)  # S, k, B, L and S, k, B, W
+        z, w = draw_z_and_w(q_z, q_w, batch.noise)  # S, k, B, L and S, k, B, W
         p_z = self.p_z(w)  # S, k, B, K, L
         log_p_y = self.p_y(z, p_z)  # S, k, B, K
         y = labels_or_posterior(batch.label.unsqueeze(1), log_p_y.exp())
         return {
             "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
             "kl_w": kl_standard_normal(*q_w),
-            "kl_z": self.kl_z(z, q_z, p_z, y).mean(1),
+            "kl_z": kl_to_components(z, q_z, p_z, y, self.mixture_kl).mean(1),
             "kl_y": self.kl_y(y),
-            "label": (batch.label.unsqueeze(1) * log_p_y).sum(-1).mean(1),
+            "label": label_log_probability(batch.label, log_p_y),
         }
-
-    def drawn(self, q_z: tuple[Tensor, Tensor], q_w: tuple[Tensor, Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
-        """z and w at the k noise vectors, [S, k, B, L] and [S, k, B, W]."""
-        noise_z, noise_w = noise.split([self.n_latent, self.n_style], -1)
-        return reparametrise(*q_z, noise_z), reparametrise(*q_w, noise_w)
 
     def p_y(self, z: Tensor, p_z: tuple[Tensor, Tensor]) -> Tensor:
         """log p(y|z,w) by Bayes' rule, [S, k, B, L] and the components' moments [S, k, B, K, L] -> [S, k, B, K]."""
         return log_normal(z.unsqueeze(-2), *p_z).log_softmax(-1)
-
-    def kl_z(self, z: Tensor, q_z: tuple[Tensor, Tensor], p_z: tuple[Tensor, Tensor], y: Tensor) -> Tensor:
-        """The divergence of q(z|x) from the mixture's components, weighted by y, [S, k, B]."""
-        mean, log_variance = (moment.unsqueeze(1) for moment in q_z)  # S, 1, B, L
-        if self.mixture_kl == "closed":
-            return (y * kl_normal(mean.unsqueeze(-2), log_variance.unsqueeze(-2), *p_z)).sum(-1)
-        return log_normal(z, mean, log_variance) - (y * log_normal(z.unsqueeze(-2), *p_z)).sum(-1)
 
     def kl_y(self, y: Tensor) -> Tensor:
         """KL( y ‖ Cat(1/K) ), the mean over the draws, [S, k, B, K] -> [S, B]; above the floor while training."""
@@ -109,7 +112,7 @@ class Model(nn.Module):
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z) p(w) sum_j p(z|w,y=j) / K / q(z|x) q(w|x) at the k draws, y summed out, [S, k, B]."""
         q_z, q_w = self.q_z(batch.x), self.q_w(batch.x)
-        z, w = self.drawn(q_z, q_w, batch.noise)
+        z, w = draw_z_and_w(q_z, q_w, batch.noise)
         log_p_z = log_normal(z.unsqueeze(-2), *self.p_z(w)).logsumexp(-1) - math.log(self.n_components)
         log_q = log_normal(z, *(m.unsqueeze(1) for m in q_z)) + log_normal(w, *(m.unsqueeze(1) for m in q_w))
         return self.p.log_prob(batch.target, self.decoder(z)) + log_p_z + log_normal(w) - log_q
@@ -123,27 +126,19 @@ class Model(nn.Module):
         return self.q_w(batch.x)[0]
 
     def cluster(self, batch: Batch) -> Tensor:
-        """q(y|x), the mean of p(y|z,w) over the k draws of z and w in `batch.noise`, [S, B, K]."""
-        z, w = self.drawn(self.q_z(batch.x), self.q_w(batch.x), batch.noise)
+        """q(y|x), the mean of p(y|z,w) over the k draws of z and w, [S, B, K]."""
+        z, w = draw_z_and_w(self.q_z(batch.x), self.q_w(batch.x), batch.noise)
         return self.p_y(z, self.p_z(w)).exp().mean(1)
 
-    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""
         return self.p.mean(self.decoder(z), library)
 
     def sample(
         self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
     ) -> Tensor:
-        """n draws of z a seed from one component, or from the mixture, [S, n, L]; `decode` makes data of them."""
-        if condition is not None:
-            raise Refused("gmvae: has no conditions to sample from; use cgmdvae")
+        """n draws of z for each seed, from one component or from the mixture, [S, n, L]."""
+        self.check_condition(condition)
         p_z = self.p_z(draw_normals(draws, n, self.n_style))  # S, n, K, L
-        y = choose_component(
-            component, n, p_z[0].new_full((len(draws), self.n_components), 1 / self.n_components), draws
-        )
-        mean, log_variance = (of_component(moment, y) for moment in p_z)
-        return mean + (log_variance / 2).exp() * draw_normals(draws, n, self.n_latent)
-
-    def convert(self, batch: Batch, condition: int) -> Tensor:
-        """Refused: the model knows no conditions."""
-        raise Refused("gmvae: is not conditional, so there is no condition to convert to; use cgmdvae")
+        p_y = p_z[0].new_full((len(draws), self.n_components), 1 / self.n_components)
+        return sample_mixture(p_z, p_y, component, draws)

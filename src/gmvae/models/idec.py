@@ -1,17 +1,17 @@
-"""Improved deep embedded clustering: an autoencoder whose latent is drawn towards centres.
+"""Improved deep embedded clustering: an autoencoder whose latent moves towards cluster centres.
 
 Story: none; z_i = m(x_i) is a point, with soft assignments to K centres by a Student kernel of one degree of freedom,
     q_ij ∝ 1 / (1 + ‖z_i - mu_j‖²),
-and sharpened ones, which are the target:
+and a target distribution P, the sharpened assignments:
     p_ij ∝ q_ij² / f_j,    f_j = sum_i q_ij over all training rows.
-P is a constant between refreshes, which come every `refresh_epochs` epochs. Rows that are not trained on are sharpened
+P is constant between refreshes, which come every `refresh_epochs` epochs. Rows outside the training split are sharpened
 with the f_j of the last refresh.
 
 Objective, to be maximised:
     log p(x|z) - chi · kl_cluster,    kl_cluster = sum_j p_ij log(p_ij / q_ij)
-`kl_cluster` is logged unweighted. chi is `cluster_weight`, which goes with the whole squared error; the normal
-log-density has half of it, and so half of chi. `auto` is 0.1 D: the paper's 0.1 goes with an error averaged over the
-features, ours is summed. There is no prior, so no density of x and no bound. Seen labels are not used.
+`kl_cluster` is logged unweighted. chi is `cluster_weight` relative to the whole squared error; the normal log-density
+contains half of that error, so it takes half of chi. `auto` is 0.1 D: the paper's 0.1 goes with an error averaged over
+the features, ours is summed. There is no prior, so no density of x and no bound. Observed labels are not used.
 
 Start: an autoencoder, trained alone in the phase `autoencode`; then k-means on its latent gives the centres.
 
@@ -20,25 +20,32 @@ Source: Guo 2017. Ours refreshes P by epochs, not by steps, and trains for a fix
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch, Rows
 from gmvae.nn.divergences import kl_categorical
 from gmvae.nn.inference import cluster_rows, embed_rows
 from gmvae.nn.layers import MLP
 from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.random_streams import derive_key, draw_normals, make_generators
+from gmvae.nn.mixtures import fit_kmeans
+from gmvae.nn.random_streams import draw_normals, make_generators
 from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `cluster_weight`
-    (auto, or a number), `refresh_epochs` from one refresh of P to the next, `layer_norm`."""
+class Model(LatentModel):
+    """Improved deep embedded clustering.
 
-    n_noise = 0  # standard normals a row
+    Args:
+        n_latent: Dimensions of z.
+        n_hidden: Units in each hidden layer of the encoder, and in reverse of the decoder.
+        n_layers: Hidden layers.
+        cluster_weight: Weight chi of the divergence, a number or auto.
+        refresh_epochs: Epochs from one refresh of P to the next.
+        layer_norm: Whether to normalise each row before each ReLU.
+    """
+
     has_components = True
-    has_bound = False
 
     def __init__(
         self,
@@ -71,27 +78,31 @@ class Model(nn.Module):
         self.age = 0  # epochs since `initialise`
 
     def initialise(self, rows: Rows, seeds: list[int]) -> None:
-        """Put the centres where k-means finds them in each seed's own latent of all training rows."""
-        z = embed_rows(self, rows).double().cpu().numpy()
-        found = [
-            KMeans(self.n_components, n_init=10, random_state=derive_key(seed, "kmeans") % 2**32)
-            .fit(z[s])
-            .cluster_centers_
-            for s, seed in enumerate(seeds)
-        ]
-        self.centres.data.copy_(torch.as_tensor(np.stack(found)))
+        """Start the centres at the k-means centres of each seed's own latent of all training rows."""
+        centres = [kmeans.cluster_centers_ for kmeans in fit_kmeans(embed_rows(self, rows), self.n_components, seeds)]
+        self.centres.data.copy_(torch.as_tensor(np.stack(centres)))
         self.age = 0
 
     def refresh(self, rows: Rows) -> None:
-        """Every `refresh_epochs` calls: P of all training rows, from where they lie now."""
+        """Every `refresh_epochs` calls: compute P of all training rows from their current latent."""
         if self.age % self.refresh_epochs == 0:
             q = cluster_rows(self, rows, None)  # S, N, K
             self.frequency.copy_(q.sum(1))
-            self.targets = self.sharpened(q)
+            self.targets = self.sharpen(q)
         self.age += 1
 
+    def training_state(self) -> dict[str, Tensor]:
+        """P of the training rows, once it has been computed, and the epochs since `initialise`."""
+        targets = {} if self.targets is None else {"targets": self.targets}
+        return targets | {"age": torch.tensor(self.age)}
+
+    def load_training_state(self, state: dict[str, Tensor]) -> None:
+        """Restore P and the count of epochs."""
+        self.targets = state["targets"].to(self.centres.device) if "targets" in state else None
+        self.age = int(state["age"])
+
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each."""
+        """The terms of the objective for each row, [S, B] each."""
         z = self.encoder(batch.x)  # S, B, L
         log_q = self.q_y(z)  # S, B, K
         return {
@@ -105,19 +116,15 @@ class Model(nn.Module):
         return (-squares.log1p()).log_softmax(-1)
 
     def target(self, batch: Batch, q: Tensor) -> Tensor:
-        """p_ij: in training, of the last refresh; else sharpened from q, [S, B, K]."""
+        """p_ij, [S, B, K]: in training from the last refresh, else sharpened from q, [S, B, K]."""
         if not self.training or self.targets is None:
-            return self.sharpened(q)
+            return self.sharpen(q)
         return self.targets.gather(1, batch.index.unsqueeze(-1).expand(-1, -1, self.n_components))
 
-    def sharpened(self, q: Tensor) -> Tensor:
+    def sharpen(self, q: Tensor) -> Tensor:
         """p_ij ∝ q_ij² / f_j, [S, N, K]."""
         p = q.square() / self.frequency.unsqueeze(1)
         return p / p.sum(-1, keepdim=True)
-
-    def log_weights(self, batch: Batch) -> Tensor:
-        """Refused: without a prior over z there is no density of x to bound."""
-        raise Refused("idec: has no prior over z, so there is no bound on log p(x); use vade or gmdvae")
 
     def embed(self, batch: Batch) -> Tensor:
         """z = m(x), [S, B, L]."""
@@ -127,16 +134,6 @@ class Model(nn.Module):
         """q_ij, [S, B, K]."""
         return self.q_y(self.encoder(batch.x)).exp()
 
-    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""
         return self.p.mean(self.decoder(z), library)
-
-    def sample(
-        self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
-    ) -> Tensor:
-        """Refused: nothing says which z are likely."""
-        raise Refused("idec: has no prior over z to sample from; use vade or gmdvae")
-
-    def convert(self, batch: Batch, condition: int) -> Tensor:
-        """Refused: the model knows no conditions."""
-        raise Refused("idec: is not conditional, so there is no condition to convert to; use cvae or cgmdvae")

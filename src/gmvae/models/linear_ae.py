@@ -3,35 +3,38 @@
 Story: none; encoder and decoder are affine maps of the data, centred at the training rows' mean m.
     z = (x - m) E + b,  x' = m + z D + t                        E [D, L], D [L, D]
 
-Objective, to be maximised, whatever the data's likelihood, as for PCA: half of minus the squared error, summed over
-the features, less a constant (the normal log-density of variance 1), and a penalty:
+Objective, to be maximised, for every likelihood of the data, as for PCA: minus half the squared error, summed over the
+features, up to a constant (the normal log-density of variance 1), and a penalty:
     log N(x; x', I) - penalty / 2 · (‖E‖² + ‖D‖²)
 With `penalty` 0 every pair with the decoder spanning the principal plane and the encoder its pseudo-inverse is
 optimal. With a penalty λ below the L-th eigenvalue of the rows' covariance (1/N) the optima are D = O diag(1 - λ /
 s_i²)^½ V^T and E = D^T, s_i² the eigenvalues and O orthogonal: the decoder's singular vectors are the principal
-components. In sums over N rows, as in the thesis, λ = tau / N. The penalty is the term `penalty`, alike for all rows.
-It must be part of what is differentiated: AdamW's decay of the weights bypasses Adam's scaling, with other optima.
+components. In sums over N rows, as in the thesis, λ = tau / N. The penalty is the term `penalty`, equal for all rows.
+It has to be part of the differentiated loss: AdamW's weight decay bypasses Adam's scaling and has other optima.
 
 Source: Baldi & Hornik 1989; Plaut 2018; Kunin 2019 (the penalty); thesis, sec:linear-ae.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch, Rows
 from gmvae.nn.layers import Linear
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.random_streams import make_generators
 from gmvae.nn.row_storage import column_means
-from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `penalty` on the squared weights of both maps."""
+class Model(LatentModel):
+    """The linear autoencoder.
 
-    n_noise = 0  # standard normals a row
-    has_components = False
-    has_bound = False
+    Args:
+        n_latent: Dimensions of z.
+        penalty: Weight of the squared weights of both maps.
+    """
+
+    is_linear = True
 
     def __init__(
         self,
@@ -57,15 +60,15 @@ class Model(nn.Module):
         self.centre.copy_(column_means(rows.x))
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each."""
-        h = self.reconstructed(self.embed(batch)).unsqueeze(1)  # S, 1, B, D
+        """The terms of the objective for each row, [S, B] each."""
+        h = self.reconstruct(self.embed(batch)).unsqueeze(1)  # S, 1, B, D
         terms = {"reconstruction": self.p.log_prob(batch.x, h).mean(1)}
         if self.penalty:
             squares = self.encoder.weight.square().sum((1, 2)) + self.decoder.weight.square().sum((1, 2))  # S
             terms["penalty"] = (self.penalty / 2 * squares).unsqueeze(1).expand(batch.x.shape[:2])
         return terms
 
-    def reconstructed(self, z: Tensor) -> Tensor:
+    def reconstruct(self, z: Tensor) -> Tensor:
         """m + z D + t, [S, B, L] -> [S, B, D]."""
         return self.centre + self.decoder(z)
 
@@ -73,31 +76,10 @@ class Model(nn.Module):
         """The directions that the decoder spans, as columns, [S, D, L]."""
         return self.decoder.weight.mT
 
-    def log_weights(self, batch: Batch) -> Tensor:
-        """Refused: without a prior over z there is no density of x to bound."""
-        raise Refused("linear_ae: has no prior over z, so there is no bound on log p(x); use vae")
-
     def embed(self, batch: Batch) -> Tensor:
         """z, [S, B, L]."""
         return self.encoder(batch.x - self.centre)
 
-    def cluster(self, batch: Batch) -> Tensor:
-        """Refused: the model has no classes."""
-        raise Refused(
-            "linear_ae: has no components to cluster with; cluster its latent (an entry `baseline: kmeans, space: "
-            "linear_ae`)"
-        )
-
-    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
-        """x', [S, B, L] -> [S, B, D]: what the encoder sees, so no counts."""
-        return self.reconstructed(z)
-
-    def sample(
-        self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
-    ) -> Tensor:
-        """Refused: nothing says which z are likely."""
-        raise Refused("linear_ae: has no prior over z to sample from; use vae")
-
-    def convert(self, batch: Batch, condition: int) -> Tensor:
-        """Refused: the model knows no conditions."""
-        raise Refused("linear_ae: is not conditional, so there is no condition to convert to; use cvae or cgmdvae")
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
+        """x', [S, B, L] -> [S, B, D]; on the scale of the encoder's input, so `library` has no effect."""
+        return self.reconstruct(z)

@@ -8,9 +8,9 @@ Objective, to be maximised; y is summed out, z is drawn (k times) for every y, w
     reconstruction = sum_j q(y=j|x) log p(x|y=j,z_j),  z_j ~ q(z|x,y=j)
     kl_z  = sum_j q(y=j|x) KL( q(z|x,y=j) ‖ N(0, I) )
     kl_y  = KL( q(y|x) ‖ Cat(1/K) )
-A row whose label is seen takes the one-hot label in place of q(y|x): the ELBO of log p(x, y). `label` = log q(y|x) is
-an added term that teaches q(y|x) (its weight is the paper's alpha); it is no part of the ELBO.
-z does not carry the class: it is what is left of x once y is known.
+A row with an observed label takes the one-hot label in place of q(y|x): the ELBO of log p(x, y). `label` = log q(y|x)
+is an added term that trains q(y|x) (its weight is the paper's alpha); it is not part of the ELBO.
+z does not carry the class: it holds the rest of x, given y.
 
 Source: Kingma 2014; on the latent of a trained vae in place of x it is the paper's M1+M2.
 """
@@ -18,24 +18,30 @@ Source: Kingma 2014; on the latent of a trained vae in place of x it is the pape
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch
 from gmvae.nn.divergences import kl_standard_normal, log_normal, negative_entropy
 from gmvae.nn.layers import MLP, Normal, reparametrise
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.mixtures import labels_or_posterior
 from gmvae.nn.random_streams import draw_normals, make_generators
-from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `layer_norm`,
-    `variance` of a normal likelihood (fixed, learned, optimal)."""
+class Model(LatentModel):
+    """The semi-supervised variational autoencoder M2.
+
+    Args:
+        n_latent: Dimensions of z.
+        n_hidden: Units in each hidden layer of the encoder, and in reverse of the decoder.
+        n_layers: Hidden layers.
+        layer_norm: Whether to normalise each row before each ReLU.
+        variance: Variance of a normal likelihood: fixed, learned or optimal.
+    """
 
     has_components = True
     has_bound = True
-    decodes_class = True  # p(x|y,z): what decodes z must be told y
 
     def __init__(
         self,
@@ -53,14 +59,14 @@ class Model(nn.Module):
     ):
         super().__init__()
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
-        self.n_noise, self.n_components = n_latent, n_components  # standard normals a row
+        self.n_noise, self.n_components = n_latent, n_components
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.y_logits = MLP(draws, n_features, *hidden, n_components, layer_norm=layer_norm)
         self.z_moments = Normal(draws, n_features + n_components, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent + n_components, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each; `label` is 0 where the label is hidden."""
+        """The terms of the objective for each row, [S, B] each."""
         log_q_y = self.q_y(batch.x)  # S, B, K
         y = labels_or_posterior(batch.label, log_q_y.exp())
         q_z = self.q_z(batch.x)  # mean and log-variance, S, B, K, L
@@ -79,19 +85,19 @@ class Model(nn.Module):
 
     def q_z(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x,y) for every y, [S, B, D] -> [S, B, K, L]."""
-        return self.z_moments(self.with_every_class(x.unsqueeze(-2).expand(-1, -1, self.n_components, -1)))
+        return self.z_moments(self.append_every_class(x.unsqueeze(-2).expand(-1, -1, self.n_components, -1)))
 
     def p_x(self, x: Tensor, z: Tensor, weight: Tensor | None = None) -> Tensor:
         """log p(x|y,z) for every y, [S, B, D] and [S, k, B, K, L] -> [S, k, B, K].
 
-        `weight` [S, B, K] of each pair of row and class, which the optimal variance averages with.
+        `weight` [S, B, K] weights each pair of row and class in the optimal variance.
         """
-        h = self.decoder(self.with_every_class(z)).flatten(2, 3)  # S, k, B·K, n_outputs
+        h = self.decoder(self.append_every_class(z)).flatten(2, 3)  # S, k, B·K, n_outputs
         pairs = x.to_dense().repeat_interleave(self.n_components, 1)  # S, B·K, D
         log_p_x = self.p.log_prob(pairs, h, None if weight is None else weight.flatten(1, 2))
         return log_p_x.unflatten(2, (-1, self.n_components))
 
-    def with_every_class(self, values: Tensor) -> Tensor:
+    def append_every_class(self, values: Tensor) -> Tensor:
         """[S, ..., K, n] -> [S, ..., K, n + K]: the values of class j followed by j's one-hot."""
         one_hot = torch.eye(self.n_components, dtype=values.dtype, device=values.device)
         return torch.cat([values, one_hot.expand(*values.shape[:-1], -1)], -1)
@@ -117,26 +123,13 @@ class Model(nn.Module):
 
         `library` [S, B, 1] scales counts.
         """
-        each = self.decoder(self.with_every_class(z.unsqueeze(-2).expand(-1, -1, self.n_components, -1)))
+        each = self.decoder(self.append_every_class(z.unsqueeze(-2).expand(-1, -1, self.n_components, -1)))
         means = self.p.mean(each, library.unsqueeze(-2))  # S, B, K, D
         return means.mean(-2) if y is None else (y.unsqueeze(-1) * means).sum(-2)
 
     def sample(
         self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
     ) -> Tensor:
-        """n draws z ~ N(0, I) a seed, [S, n, L], the same for every component: `decode` takes the class."""
-        if condition is not None:
-            raise Refused("m2: has no conditions to sample from; use cgmdvae")
+        """n draws z ~ N(0, I) for each seed, [S, n, L], for every component alike: `decode` takes the class."""
+        self.check_condition(condition)
         return draw_normals(draws, n, self.n_noise)
-
-    def convert(self, batch: Batch, condition: int) -> Tensor:
-        """Refused: the model knows no conditions."""
-        raise Refused("m2: is not conditional, so there is no condition to convert to; use cgmdvae")
-
-    def permute_components(self, order: Tensor) -> None:
-        """Reorder the classes: the outputs of q(y|x), and the last K inputs of q(z|x,y) and p(x|y,z)."""
-        last = self.y_logits[-1]
-        last.weight.data, last.bias.data = last.weight.data[..., order], last.bias.data[..., order]
-        for network in (self.z_moments.network, self.decoder):
-            weight = network[0].weight.data  # S, n_in, n_out
-            weight[:, -self.n_components :] = weight[:, -self.n_components :][:, order]

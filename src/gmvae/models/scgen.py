@@ -3,42 +3,52 @@
 Story:      z ~ N(0, I),  x ~ N(nu(z), I)
 Inference:  q(z|x) = N(m(x), diag s²(x))
 
-Objective, to be maximised, whatever the data's likelihood: half of minus the squared error, summed over the features
+Objective, to be maximised, for every likelihood of the data: minus half the squared error, summed over the features
 (the normal log-density of variance 1), less the divergence at a small weight,
     log N(x; nu(z), I) - kl_weight · kl_z,    kl_z = KL( q(z|x) ‖ N(0, I) ),    kl_weight = 5e-5
 The authors' program has a factor 1/2 before both sums, as here. `kl_z` is logged unweighted, and the reported ELBO and
-bound have weight 1: they are those of the story, which training at this weight hardly looks at (what it looks at is the
-ELBO at a variance of 5e-5, divided by 20,000).
+bound have weight 1: they belong to the story, but training at this weight hardly optimises them (it optimises the ELBO
+at a variance of 5e-5, scaled by 5e-5).
 
-Conversion: x' = nu(m(x) + delta), delta = mean z of the wanted condition - mean z of the row's own, on training rows,
-after every type has been resampled to the size of the largest within its condition. Ours is that mean's expectation
-over the resampling, the mean over types of the types' means. `balance: paper` takes all types that each condition has:
-a type held out of one is then in the other's mean only, and delta carries composition; `shared` takes the types seen
-under both. Types are the labels that the task shows; where it shows none, all rows are of one type.
+Conversion: x' = nu(m(x) + delta), delta = mean z of the new condition - mean z of the row's own, on training rows,
+after every type has been resampled to the size of the largest within its condition. We take the expectation over the
+resampling: the mean over types of the types' means. `balance: paper` uses all types of each condition: a type held out
+of one is then in the other's mean only, and delta carries a difference in composition; `shared` uses the types present
+under both. Types are the labels that the task reveals; without labels all rows are of one type.
 
 Source: Lotfollahi 2019. The authors have batch normalisation, leaky ReLU and a ReLU at the end of the decoder; ours has
 none of these, as no statistic here may depend on a batch.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import one_hot
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch, Rows
 from gmvae.nn.divergences import kl_standard_normal, log_normal
 from gmvae.nn.inference import embed_rows
-from gmvae.nn.layers import MLP, Normal, reparametrise
+from gmvae.nn.layers import MLP, Dropout, Normal, reparametrise
 from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.nn.random_streams import draw_normals, generator_states, make_generators, restore_generators
 from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `dropout` rate,
-    `kl_weight`, `balance` of the types in delta (paper, shared), `layer_norm`."""
+class Model(LatentModel):
+    """The variational autoencoder of scGen.
 
-    has_components = False
+    Args:
+        n_latent: Dimensions of z.
+        n_hidden: Units in each hidden layer of the encoder, and in reverse of the decoder.
+        n_layers: Hidden layers.
+        dropout: Dropout rate.
+        kl_weight: Weight of the divergence in the loss.
+        balance: The types that delta uses: paper or shared.
+        layer_norm: Whether to normalise each row before each ReLU.
+    """
+
     has_bound = True
+    conversions = ("z",)
 
     def __init__(
         self,
@@ -57,20 +67,19 @@ class Model(nn.Module):
         layer_norm: bool = False,
     ):
         super().__init__()
-        if balance not in ("paper", "shared"):
-            raise Refused(f"scgen.balance: found {balance!r}; allowed: paper, shared")
+        self.check_setting("balance", balance, "paper", "shared")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         options = {"layer_norm": layer_norm, "dropout": dropout, "masks": make_generators(seeds, "dropout")}
-        self.n_noise = n_latent  # standard normals a row
+        self.n_noise = n_latent
         self.n_conditions, self.kl_weight, self.balance = n_conditions, kl_weight, balance
         self.p = Likelihood("normal", len(seeds), n_features)
         self.q_z = Normal(draws, n_features, *hidden, n_latent, **options)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], n_features, **options)
-        nothing = torch.full((len(seeds), n_conditions, n_conditions, n_latent), torch.nan)
-        self.register_buffer("delta", nothing)  # S, from, to, L
+        unknown = torch.full((len(seeds), n_conditions, n_conditions, n_latent), torch.nan)
+        self.register_buffer("delta", unknown)  # S, from, to, L
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each."""
+        """The terms of the objective for each row, [S, B] each."""
         mean, log_variance = self.q_z(batch.x)  # S, B, L
         z = reparametrise(mean, log_variance, batch.noise)  # S, k, B, L
         return {
@@ -89,65 +98,81 @@ class Model(nn.Module):
         """Fit delta on the training rows."""
         self.fit_delta(embed_rows(self, rows), rows.label, rows.condition)
 
-    def fit_delta(self, z: Tensor, label: Tensor, condition: Tensor) -> None:
-        """delta from each condition to each, from z [S, N, L], type codes or -1 [S, N] and condition codes or -1 [N].
+    def training_state(self) -> dict[str, Tensor]:
+        """The states of the random generators of each dropout layer."""
+        layers = enumerate(self.dropout_layers())
+        return {f"dropout {number}": generator_states(layer.streams) for number, layer in layers if layer.streams}
 
-        NaN between two conditions of which one has no row, or that share no type where they must.
+    def load_training_state(self, state: dict[str, Tensor]) -> None:
+        """Restore the random generators of each dropout layer."""
+        for number, layer in enumerate(self.dropout_layers()):
+            if f"dropout {number}" in state:
+                layer.streams = restore_generators(state[f"dropout {number}"], self.delta.device)
+
+    def dropout_layers(self) -> list[Dropout]:
+        """The dropout layers of encoder and decoder, in order."""
+        return [layer for layer in self.modules() if isinstance(layer, Dropout)]
+
+    def fit_delta(self, z: Tensor, label: Tensor, condition: Tensor) -> None:
+        """Compute delta from each condition to each other one.
+
+        It is NaN between two conditions if one of them has no row, or if `balance: shared` finds no shared type.
+
+        Args:
+            z: The rows' latent means, [S, N, L].
+            label: The rows' type codes, -1 where unknown, [S, N].
+            condition: The rows' condition codes, -1 where unknown, [N].
         """
         means, counts = means_by_type(z, label, condition, self.n_conditions)  # S, C, T, L and S, C, T
-        there = (counts > 0).to(z.dtype).unsqueeze(-1)  # S, C, T, 1
+        present = (counts > 0).to(z.dtype).unsqueeze(-1)  # S, C, T, 1
         if self.balance == "paper":
-            centre = (there * means).sum(2) / there.sum(2)  # S, C, L
+            centre = (present * means).sum(2) / present.sum(2)  # S, C, L
             self.delta.copy_(centre.unsqueeze(1) - centre.unsqueeze(2))
         else:
-            both = there.unsqueeze(1) * there.unsqueeze(2)  # S, C, C, T, 1
+            both = present.unsqueeze(1) * present.unsqueeze(2)  # S, C, C, T, 1
             self.delta.copy_((both * (means.unsqueeze(1) - means.unsqueeze(2))).sum(3) / both.sum(3))
 
     def embed(self, batch: Batch) -> Tensor:
         """The mean of q(z|x), [S, B, L]."""
         return self.q_z(batch.x)[0]
 
-    def cluster(self, batch: Batch) -> Tensor:
-        """Refused: the model has no classes."""
-        raise Refused("scgen: has no components to cluster with; cluster its latent, or use gmdvae")
-
-    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
-        """nu(z), [S, B, L] -> [S, B, D]: what the encoder sees, so no counts."""
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
+        """nu(z), [S, B, L] -> [S, B, D]; on the scale of the encoder's input, so `library` has no effect."""
         return self.decoder(z)
 
     def sample(
         self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
     ) -> Tensor:
-        """n draws z ~ N(0, I) a seed, [S, n, L]; `decode` makes data of them."""
-        if component is not None or condition is not None:
-            raise Refused("scgen: has neither components nor conditions to sample from; use cgmdvae")
+        """n draws z ~ N(0, I) for each seed, [S, n, L]."""
+        self.check_component(component)
+        if condition is not None:
+            raise Refused(f"scgen: condition: found {condition}; allowed: none, its prior is N(0, I); use cgmdvae")
         return draw_normals(draws, n, self.n_noise)
 
-    def convert(self, batch: Batch, condition: int) -> Tensor:
+    def convert(self, batch: Batch, condition: int, through: str | None = None) -> Tensor:
         """nu(m(x) + delta), [S, B, D]."""
-        if not 0 <= condition < self.n_conditions:
-            known = f"0 to {self.n_conditions - 1}" if self.n_conditions else "none, as the data set has no conditions"
-            raise Refused(f"scgen: condition: found {condition}; allowed: {known}")
+        self.check_condition(condition)
+        self.check_setting("convert", through or "z", *self.conversions)
         z = self.embed(batch)
         own = batch.condition.argmax(-1, keepdim=True)  # S, B, 1
         delta = self.delta[:, :, condition].gather(1, own.expand_as(z))
         if not torch.isfinite(delta).all():
-            raise Refused(f"scgen: no delta to condition {condition} is known; train on rows of both, of like types")
+            raise Refused(f"scgen: no delta to condition {condition} is known; train on rows of both that share types")
         return self.decoder(z + delta)
 
 
 def means_by_type(z: Tensor, label: Tensor, condition: Tensor, n_conditions: int) -> tuple[Tensor, Tensor]:
-    """The mean of z [S, N, L] over the rows of each condition and type, [S, C, T, L], 0 where there is none, and their
-    number, [S, C, T]. Rows without a condition are left out, and those without a type where others have one."""
+    """The mean of z [S, N, L] over the rows of each condition and type, [S, C, T, L], 0 if there are none, and their
+    number, [S, C, T]. Rows without a condition do not count, nor rows without a type if others have one."""
     label = label.expand(z.shape[:2])
     label = label if (label >= 0).any() else torch.zeros_like(label)
     n_types = int(label.max()) + 1
     used = (label >= 0) & (condition >= 0)
-    group = torch.where(used, condition * n_types + label, n_conditions * n_types)  # S, N; the last is thrown away
+    group = torch.where(used, condition * n_types + label, n_conditions * n_types)  # S, N; the last group is dropped
     sums = z.new_zeros(len(z), n_conditions * n_types + 1, z.shape[-1])
     counts = z.new_zeros(sums.shape[:2])
     for s in range(len(z)):
-        members = one_hot(group[s], counts.shape[1]).to(z.dtype)  # N, C T + 1: a product, the same on every device
+        members = one_hot(group[s], counts.shape[1]).to(z.dtype)  # N, C T + 1; a product gives the same on every device
         sums[s], counts[s] = members.T @ z[s], members.sum(0)
     shape = (n_conditions, n_types)
     sums, counts = sums[:, :-1].unflatten(1, shape), counts[:, :-1].unflatten(1, shape)

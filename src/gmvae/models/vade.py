@@ -5,16 +5,17 @@ Inference:  q(z|x) gamma(y|x)
 
 Objective, to be maximised; y is summed out, z is drawn (k times):
     ELBO  = log p(x|z) - kl_z - kl_y
-    kl_z  = sum_j gamma_j KL( q(z|x) ‖ p(z|y=j) )               exact: whatever gamma is, it is a lower bound
+    kl_z  = sum_j gamma_j KL( q(z|x) ‖ p(z|y=j) )               exact: a lower bound for every gamma
     kl_y  = KL( gamma ‖ pi )
     gamma_j ∝ pi_j p(z|y=j) at the draw                         `gamma: paper`
-            ∝ pi_j exp( -KL( q(z|x) ‖ p(z|y=j) ) )              `gamma: optimal`: what maximises the ELBO, given q(z|x);
+            ∝ pi_j exp( -KL( q(z|x) ‖ p(z|y=j) ) )              `gamma: optimal`: maximises the ELBO, given q(z|x);
                                                                 then kl_z + kl_y = -log sum_j pi_j exp(-KL_j)
-A row whose label is seen has the same terms with the one-hot label in place of gamma: the ELBO of log p(x, y). `label`
-= log gamma_y is an added term; it is no part of the ELBO.
-Start, `initialise: mixture`: once autoencoding ends, a Gaussian mixture fitted to the latent means sets pi, mu and s²;
-where labels are seen, the means of the labelled rows do, each hidden row counted to the nearest. With `none` they keep
-their random start. It takes the place of guided epochs, whose k-means numbers the components in another order.
+A row with an observed label has the same terms with the one-hot label in place of gamma: the ELBO of log p(x, y).
+`label` = log gamma_y is an added term; it is not part of the ELBO.
+Start, `initialise: mixture`: after the phase `autoencode`, a Gaussian mixture fitted to the latent means sets pi, mu
+and s². Where some labels are observed, the class means of the labelled rows do, and each unlabelled row joins the
+nearest. With `none` they keep their random start. This start replaces the phase `guide`, whose k-means orders the
+components differently.
 
 Source: Jiang 2017, who take the first gamma for the maximiser: it is that only where q(z|x) is a point.
 """
@@ -22,20 +23,28 @@ Source: Jiang 2017, who take the first gamma for the maximiser: it is that only 
 import torch
 from torch import Tensor, nn
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch, Rows
 from gmvae.nn.divergences import kl_categorical, kl_normal, log_normal
 from gmvae.nn.inference import embed_rows
 from gmvae.nn.layers import MLP, Normal, reparametrise
 from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.mixtures import choose_component, labels_or_posterior, of_component, starting_responsibilities
+from gmvae.nn.mixtures import label_log_probability, labels_or_posterior, sample_mixture, starting_responsibilities
 from gmvae.nn.random_streams import derive_key, draw_normals, make_generators
-from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `gamma` (paper,
-    optimal), `initialise` (mixture, none), `layer_norm`, `variance` of a normal likelihood (fixed, learned,
-    optimal)."""
+class Model(LatentModel):
+    """Variational deep embedding.
+
+    Args:
+        n_latent: Dimensions of z.
+        n_hidden: Units in each hidden layer of the encoder, and in reverse of the decoder.
+        n_layers: Hidden layers.
+        gamma: The class probabilities gamma: paper or optimal.
+        initialise: How the components start: mixture or none.
+        layer_norm: Whether to normalise each row before each ReLU.
+        variance: Variance of a normal likelihood: fixed, learned or optimal.
+    """
 
     has_components = True
     has_bound = True
@@ -57,12 +66,10 @@ class Model(nn.Module):
         variance: str = "fixed",
     ):
         super().__init__()
-        if gamma not in ("paper", "optimal"):
-            raise Refused(f"vade.gamma: found {gamma!r}; allowed: paper, optimal")
-        if initialise not in ("mixture", "none"):
-            raise Refused(f"vade.initialise: found {initialise!r}; allowed: mixture, none")
+        self.check_setting("gamma", gamma, "paper", "optimal")
+        self.check_setting("initialise", initialise, "mixture", "none")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
-        self.n_noise = self.n_latent = n_latent  # standard normals a row
+        self.n_noise = n_latent
         self.gamma, self.start = gamma, initialise
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
@@ -73,7 +80,7 @@ class Model(nn.Module):
         self.z_log_variance = nn.Parameter(torch.zeros(len(seeds), n_components, n_latent))  # S, K, L
 
     def initialise(self, rows: Rows, seeds: list[int]) -> None:
-        """Set pi, mu and s² to the moments of the groups that each seed's latent means start in."""
+        """Set pi, mu and s² to the moments of each seed's latent means under their starting responsibilities."""
         if self.start == "none":
             return
         means, label = embed_rows(self, rows), rows.label.cpu().numpy()  # S, N, L and S, N
@@ -90,7 +97,7 @@ class Model(nn.Module):
             self.z_log_variance.data[s] = torch.as_tensor(variance).log()
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each; `label` is 0 where the label is hidden."""
+        """The terms of the objective for each row, [S, B] each."""
         q_z = self.q_z(batch.x)  # mean and log-variance, S, B, L
         z = reparametrise(*q_z, batch.noise)  # S, k, B, L
         log_gamma = self.log_gamma(z, q_z)  # S, k, B, K
@@ -99,7 +106,7 @@ class Model(nn.Module):
             "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
             "kl_z": (y * self.kl_each(q_z).unsqueeze(1)).sum(-1).mean(1),
             "kl_y": kl_categorical(y, self.p_y()[:, None, None]).mean(1),
-            "label": (batch.label.unsqueeze(1) * log_gamma).sum(-1).mean(1),
+            "label": label_log_probability(batch.label, log_gamma),
         }
 
     def p_y(self) -> Tensor:
@@ -135,25 +142,18 @@ class Model(nn.Module):
         return self.q_z(batch.x)[0]
 
     def cluster(self, batch: Batch) -> Tensor:
-        """q(y|x), the mean of gamma over the k draws of z in `batch.noise`, [S, B, K]."""
+        """q(y|x), the mean of gamma over the k draws of z, [S, B, K]."""
         q_z = self.q_z(batch.x)
         return self.log_gamma(reparametrise(*q_z, batch.noise), q_z).exp().mean(1)
 
-    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""
         return self.p.mean(self.decoder(z), library)
 
     def sample(
         self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
     ) -> Tensor:
-        """n draws of z a seed from one component, or from the mixture, [S, n, L]; `decode` makes data of them."""
-        if condition is not None:
-            raise Refused("vade: has no conditions to sample from; use cgmdvae")
-        y = choose_component(component, n, self.p_y().exp(), draws)  # S, n
-        moments = (self.z_mean, self.z_log_variance)
-        mean, log_variance = (of_component(moment.unsqueeze(1).expand(-1, n, -1, -1), y) for moment in moments)
-        return mean + (log_variance / 2).exp() * draw_normals(draws, n, self.n_latent)
-
-    def convert(self, batch: Batch, condition: int) -> Tensor:
-        """Refused: the model knows no conditions."""
-        raise Refused("vade: is not conditional, so there is no condition to convert to; use cgmdvae")
+        """n draws of z for each seed, from one component or from the mixture, [S, n, L]."""
+        self.check_condition(condition)
+        p_z = tuple(moment.unsqueeze(1).expand(-1, n, -1, -1) for moment in (self.z_mean, self.z_log_variance))
+        return sample_mixture(p_z, self.p_y().exp(), component, draws)

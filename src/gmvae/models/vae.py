@@ -10,21 +10,27 @@ Source: Kingma & Welling 2013.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch
 from gmvae.nn.divergences import kl_standard_normal, log_normal
 from gmvae.nn.layers import MLP, Normal, reparametrise
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.random_streams import draw_normals, make_generators
-from gmvae.pipeline.errors import Refused
 
 
-class Model(nn.Module):
-    """Settings: `n_latent` dimensions of z, `n_hidden` units in each of `n_layers` hidden layers, `layer_norm`,
-    `variance` of a normal likelihood (fixed, learned, optimal)."""
+class Model(LatentModel):
+    """The variational autoencoder.
 
-    has_components = False
+    Args:
+        n_latent: Dimensions of z.
+        n_hidden: Units in each hidden layer of the encoder, and in reverse of the decoder.
+        n_layers: Hidden layers.
+        layer_norm: Whether to normalise each row before each ReLU.
+        variance: Variance of a normal likelihood: fixed, learned or optimal.
+    """
+
     has_bound = True
 
     def __init__(
@@ -43,13 +49,13 @@ class Model(nn.Module):
     ):
         super().__init__()
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
-        self.n_noise = n_latent  # standard normals a row
+        self.n_noise = n_latent
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """The objective's terms per row, [S, B] each."""
+        """The terms of the objective for each row, [S, B] each."""
         mean, log_variance = self.q_z(batch.x)  # S, B, L
         z = reparametrise(mean, log_variance, batch.noise)  # S, k, B, L
         return {
@@ -68,22 +74,14 @@ class Model(nn.Module):
         """The mean of q(z|x), [S, B, L]."""
         return self.q_z(batch.x)[0]
 
-    def cluster(self, batch: Batch) -> Tensor:
-        """Refused: the model has no classes."""
-        raise Refused("vae: has no components to cluster with; cluster its latent, or use gmdvae")
-
-    def decode(self, z: Tensor, condition: Tensor, library: Tensor) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""
         return self.p.mean(self.decoder(z), library)
 
     def sample(
         self, n: int, component: int | None = None, condition: int | None = None, *, draws: list[torch.Generator]
     ) -> Tensor:
-        """n draws z ~ N(0, I) a seed, [S, n, L]; `decode` makes data of them."""
-        if component is not None or condition is not None:
-            raise Refused("vae: has neither components nor conditions to sample from; use gmdvae or cvae")
+        """n draws z ~ N(0, I) for each seed, [S, n, L]."""
+        self.check_component(component)
+        self.check_condition(condition)
         return draw_normals(draws, n, self.n_noise)
-
-    def convert(self, batch: Batch, condition: int) -> Tensor:
-        """Refused: the model knows no conditions."""
-        raise Refused("vae: is not conditional, so there is no condition to convert to; use cvae or cgmdvae")

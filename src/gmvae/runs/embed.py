@@ -80,10 +80,10 @@ def fill_latent(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: li
     [D, L]: the directions that a linear decoder spans."""
     for seed, z in zip(seeds, embed_rows(model, rows), strict=True):
         latent.obsm[f"z_{seed}"] = to_float32(z)
-    if hasattr(model, "style"):
+    if model.has_style:
         for seed, w in zip(seeds, apply_to_rows(model.style, rows, model, None), strict=True):
             latent.obsm[f"w_{seed}"] = to_float32(w)
-    if hasattr(model, "plane"):
+    if model.is_linear:
         for seed, plane in zip(seeds, model.plane(), strict=True):
             latent.uns[f"plane_{seed}"] = plane.detach().double().cpu().numpy()
 
@@ -105,7 +105,7 @@ def fill_terms(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: lis
     """
     found = row_terms(model, rows, make_generators(seeds, "terms", rows.device))
     elbo = found.pop("elbo")
-    best = elbo if model.has_bound else objective(found, getattr(model, "kl_weight", 1.0))
+    best = elbo if model.has_bound else objective(found, model.kl_weight)
     if model.has_bound:
         found |= {"elbo": elbo, "bound": bounds_on_test(latent, model, rows, seeds, n_importance)}
     found["objective"] = best
@@ -135,7 +135,7 @@ def make_showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndar
     batch = make_batch(rows, index, torch.zeros(len(seeds), 1, len(shown), model.n_noise, device=rows.device))
     size = library_size(batch.target)
     q_y = model.cluster(batch) if model.has_components else None
-    back = decode_rows(model, model.embed(batch), batch.condition, size, q_y)
+    back = model.decode(model.embed(batch), batch.condition, size, q_y)
     found = {"rows": np.asarray(shown)}
     found |= {f"reconstruction_{seed}": to_float32(back[s]) for s, seed in enumerate(seeds)}
     if not model.has_bound:
@@ -149,15 +149,9 @@ def make_showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndar
     for component in components:
         z = model.sample(n_samples, component, draws=draws)
         y = None if component is None else one_hot(torch.full_like(first, component), rows.n_components)
-        grid.append(decode_rows(model, z, condition, scale, y))
+        grid.append(model.decode(z, condition, scale, y))
     images = torch.stack(grid, 1)  # S, K, n, D
     return found | {f"samples_{seed}": to_float32(images[s]) for s, seed in enumerate(seeds)}
-
-
-def decode_rows(model: nn.Module, z: Tensor, condition: Tensor, size: Tensor, y: Tensor | None) -> Tensor:
-    """E[x|z], [S, B, D]; a model with `decodes_class` is told the probabilities y of the classes, [S, B, K]."""
-    told = (y,) if getattr(model, "decodes_class", False) else ()
-    return model.decode(z, condition, size, *told)
 
 
 if __name__ == "__main__":

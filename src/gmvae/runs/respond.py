@@ -1,6 +1,5 @@
 """Step `respond`: what a trained model predicts of a type of cells under a condition it never saw the type under."""
 
-import inspect
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +62,9 @@ def respond(
     write_responses(found, adata, cells, task, model, output, profiles)
 
 
-def conversion_ways(model: nn.Module) -> dict[str, dict[str, str]]:
-    """The ways to convert, by what stands before their measures' names: the model's own, and `z_` where it has two."""
-    both = "through" in inspect.signature(model.convert).parameters
-    return {"": {}, "z_": {"through": "z"}} if both else {"": {}}
+def conversion_ways(model: nn.Module) -> dict[str, str | None]:
+    """What to convert through, by the prefix of its measures' names: none for the model's own choice, else as `z_`."""
+    return {"": None} | {f"{through}_": through for through in model.conversions[1:]}
 
 
 def predict_cells(
@@ -76,7 +74,7 @@ def predict_cells(
     condition: int,
     total: np.ndarray | None,
     n_draws: int,
-    through: dict[str, str],
+    through: str | None,
 ) -> np.ndarray:
     """What X each row becomes under the condition, the mean of n_draws predictions, [S, N, D].
 
@@ -87,7 +85,7 @@ def predict_cells(
     counts = [np.random.default_rng(derive_key(seed, "respond counts")) for seed in seeds]
     found = np.zeros((len(seeds), *rows.x.shape))
     for _ in range(n_draws):
-        means = apply_to_rows(lambda batch: model.convert(batch, condition, **through), rows, model, draws)
+        means = apply_to_rows(lambda batch: model.convert(batch, condition, through), rows, model, draws)
         for s, mean in enumerate(means.double().cpu().numpy()):
             found[s] += as_seen_by_models(mean, model.p, s, total, counts[s]) / n_draws
     return found

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from gmvae.formats.dataset import load_dataset
@@ -83,8 +84,8 @@ def train(
     resume_and_train(state, rows, plan, keeper, progress)
     lost = refuse_divergence(state, plan, keeper)
     save_weights(state.model, module, arguments, weights)
-    write_csv(state.table(), history)
-    made = describe_run(asked, seeds, chosen.type, keeper.spent())
+    write_csv(pd.DataFrame(state.history), history)
+    made = describe_run(asked, seeds, chosen.type, keeper.total_seconds())
     write_json(made | ({"diverged": lost} if lost else {}), provenance)
     keeper.remove()
 
@@ -126,16 +127,16 @@ def resume_and_train(state: TrainingState, rows: Rows, plan: Training, keeper: C
     line = Progress(state, plan, rows.label.shape[1], progress)
 
     def after_step(steps: int) -> None:
-        line.after_step(state, steps)
+        line.after_step(steps)
         keeper.after_step(state)
 
-    with contextlib.closing(line), keeper.listening():
+    with contextlib.closing(line), keeper.delay_signals():
         train_to_end(state, rows, plan, after_step)
 
 
 def refuse_divergence(state: TrainingState, plan: Training, keeper: Checkpointer) -> list[dict]:
     """The seeds that diverged, where the run is to be written with them; else Refused, the run kept as it is."""
-    lost = state.diverged()
+    lost = state.diverged_seeds()
     if not lost:
         return lost
     first = lost[0]

@@ -1,7 +1,8 @@
-"""A run on disk while it trains: whole enough that what goes on from it ends with the same bytes on a CPU.
+"""An unfinished run on disk: complete enough that a resumed run ends with the same bytes on a CPU.
 
-Beside its parameters and buffers, what a model changes in training lies in attributes that are tensors, numbers, texts
-or lists of generators: these are kept. Anything else, such as a list of tensors, would be lost, and a test finds it.
+A checkpoint holds the parameters and buffers of the model, what its `training_state` returns, the optimiser, the random
+generators, the history and the status of each seed. A test interrupts every model after every step and finds what a
+model forgets to return.
 """
 
 import contextlib
@@ -16,16 +17,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from gmvae.formats.writing import write_atomically
-from gmvae.nn.random_streams import generator_states, restore_generators
 from gmvae.pipeline.sources import ROOT, source_files
 from gmvae.training.state import SeedStatus, TrainingState
-
-PLAIN = (bool, int, float, str, type(None))
 
 
 def run_identity(settings: dict, files: list[Path], module: str) -> dict[str, str]:
@@ -46,65 +42,75 @@ def run_identity(settings: dict, files: list[Path], module: str) -> dict[str, st
 
 
 class Checkpointer:
-    """Saves a run every so many minutes, and when the process is told to end; gives it back to the next one."""
+    """Saves a run at set intervals and when the process is asked to end, and resumes it.
+
+    Args:
+        path: The checkpoint file.
+        identity: What `run_identity` returns; a checkpoint of another run is not used.
+        minutes: From one save to the next; 0 saves only when the process is asked to end.
+        started: When the run started, by time.monotonic; now if None.
+    """
 
     def __init__(self, path: Path, identity: dict[str, str], minutes: float = 0.0, started: float | None = None):
-        """minutes: from one save to the next; 0: only when told to end. started: when, by time.monotonic."""
         self.path, self.identity, self.minutes = path, identity, minutes
-        self.seconds = 0.0  # spent by earlier processes
-        self.saved = time.monotonic()
-        self.started = self.saved if started is None else started
-        self.told: int | None = None  # the signal to end
+        self.earlier_seconds = 0.0  # spent by earlier processes
+        self.saved_at = time.monotonic()
+        self.started = self.saved_at if started is None else started
+        self.signal: int | None = None  # the signal to end
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """While inside, SIGTERM (a cluster's notice) and SIGINT (control-C) wait for the end of a step.
+    def delay_signals(self) -> Iterator[None]:
+        """Within this context SIGTERM (sent by a cluster) and SIGINT (control-C) wait for the end of a step.
 
         A second one ends the process at once.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.hear) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {number: signal.signal(number, self.note_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
 
-    def hear(self, number: int, frame: object) -> None:
-        """Note the signal, and let the next one through."""
-        self.told = number
+    def note_signal(self, number: int, frame: object) -> None:
+        """Remember the signal, and let the next one end the process."""
+        self.signal = number
         signal.signal(number, signal.SIG_DFL)
 
     def after_step(self, state: TrainingState) -> None:
-        """Save where it is time, and end the process where it was told to.
+        """Save the run if it is time, and end the process if a signal asked for it.
 
-        The exit status is 128 and the signal's number, as a shell gives it; Snakemake tries the job again.
+        The exit status is 128 plus the signal's number, as in a shell; Snakemake tries the job again.
         """
-        due = self.minutes and time.monotonic() - self.saved >= 60 * self.minutes
-        if due or self.told:
+        due = self.minutes and time.monotonic() - self.saved_at >= 60 * self.minutes
+        if due or self.signal:
             self.save(state)
-        if self.told:
-            print(f"{signal.Signals(self.told).name}: saved in {self.path}; run again to go on", file=sys.stderr)
-            sys.exit(128 + self.told)
+        if self.signal:
+            print(f"{signal.Signals(self.signal).name}: saved in {self.path}; run again to go on", file=sys.stderr)
+            sys.exit(128 + self.signal)
 
-    def spent(self) -> float:
-        """Seconds that the run has taken, in all its processes."""
-        return self.seconds + time.monotonic() - self.started
+    def total_seconds(self) -> float:
+        """Seconds that the run has taken in all its processes."""
+        return self.earlier_seconds + time.monotonic() - self.started
 
     def save(self, state: TrainingState) -> None:
-        """Write the state beside the file and rename it; the file is whole at every moment."""
+        """Write the state to a temporary file and rename it; the checkpoint is complete at every moment."""
+        from safetensors.torch import save  # training needs only torch and numpy; checkpoints need more
+
         tensors, described = pack_state(state)
-        described |= {"identity": self.identity, "seconds": self.spent()}
+        described |= {"identity": self.identity, "seconds": self.total_seconds()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         with write_atomically(self.path) as temporary:
             temporary.write_bytes(save(tensors, metadata={"state": json.dumps(described)}))
-        self.saved = time.monotonic()
+        self.saved_at = time.monotonic()
 
     def resume(self, state: TrainingState) -> None:
-        """Bring the state to where the file has it; left as it is, with a line that says so, where the file is of
-        something else, or not readable."""
+        """Restore the state from the file, if there is one; leave the state as it is, with one line that says why, if
+        the file is of another run or not readable."""
+        from safetensors import safe_open  # training needs only torch and numpy; checkpoints need more
+
         if not self.path.exists():
             return
         try:
@@ -114,94 +120,61 @@ class Checkpointer:
         except Exception as error:
             print(f"{self.path}: not used, as it cannot be read ({error}); training starts anew", file=sys.stderr)
             return
-        other = [part for part, digest in self.identity.items() if described["identity"].get(part) != digest]
-        if other:
+        changed = [part for part, digest in self.identity.items() if described["identity"].get(part) != digest]
+        if changed:
             print(
-                f"{self.path}: not used, as it is of other {' and '.join(other)}; training starts anew", file=sys.stderr
+                f"{self.path}: not used, as its {' and '.join(changed)} differ; training starts anew", file=sys.stderr
             )
             return
         unpack_state(state, tensors, described)
-        self.seconds = described["seconds"]
+        self.earlier_seconds = described["seconds"]
         print(f"{self.path}: training goes on in epoch {state.epoch + 1}", file=sys.stderr)
 
     def remove(self) -> None:
-        """Remove the file, and what was left half-written by a process that was killed."""
+        """Remove the file, and what a killed process left half-written."""
         for file in self.path.parent.glob(f".{self.path.stem}.*{self.path.suffix}"):
             file.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 
 def pack_state(state: TrainingState) -> tuple[dict[str, Tensor], dict]:
-    """The state as tensors by name, and as what JSON can hold."""
-    state.look()
-    tensors, generators, plain = extra_attributes(state.model)
-    found = {f"now.{name}": tensor for name, tensor in state.tensors().items()}
-    found |= {f"good.{name}": tensor for name, tensor in state.good.items()}
-    found |= {f"total.{name}": tensor for name, tensor in state.totals.items()}
-    found |= {f"begun.{purpose}": states for purpose, states in state.begun.items()}
-    found |= {f"held.{name}": tensor for name, tensor in tensors.items()}
-    found |= {f"stream.{name}": generator_states(own) for name, own in generators.items()}
+    """The state as tensors by name, and what JSON can hold of it."""
+    state.end_diverged_seeds()
+    tensors = {f"now.{name}": tensor for name, tensor in state.tensors().items()}
+    tensors |= {f"epoch.{name}": tensor for name, tensor in state.epoch_tensors.items()}
+    tensors |= {f"total.{name}": tensor for name, tensor in state.totals.items()}
+    tensors |= {f"generator.{purpose}": states for purpose, states in state.epoch_generators.items()}
+    tensors |= {f"model.{name}": tensor for name, tensor in state.model.training_state().items()}
     if state.label is not None:
-        found["label"] = state.label
-    return found, {
+        tensors["label"] = state.label
+    return tensors, {
         "epoch": state.epoch,
         "step": state.step,
         "learning_rate": state.optimizer.param_groups[0]["lr"],
-        "standing": [asdict(standing) for standing in state.standing],
+        "statuses": [asdict(status) for status in state.statuses],
         "history": state.history,
         "totals": list(state.totals),  # in their order, which is the history's
-        "held": plain,
     }
 
 
 def unpack_state(state: TrainingState, tensors: dict[str, Tensor], described: dict) -> None:
-    """Bring a state of the same run to what `packed` made of another."""
+    """Restore in a state of the same run what `pack_state` packed."""
     own = state.tensors()
     for name, tensor in tensors_of_kind("now", tensors).items():
         own[name].copy_(tensor)
-    state.good = {name: tensor.to(state.device) for name, tensor in tensors_of_kind("good", tensors).items()}
-    state.begun = tensors_of_kind("begun", tensors)
-    state.rewind()
+    state.epoch_tensors = {name: tensor.to(state.device) for name, tensor in tensors_of_kind("epoch", tensors).items()}
+    state.epoch_generators = tensors_of_kind("generator", tensors)
+    state.rewind_generators()
     totals = tensors_of_kind("total", tensors)
     state.totals = {name: totals[name].to(state.device) for name in described["totals"]}
     state.label = tensors["label"].clone().to(state.device) if "label" in tensors else None
     state.epoch, state.step, state.history = described["epoch"], described["step"], described["history"]
-    state.standing = [SeedStatus(**standing) for standing in described["standing"]]
+    state.statuses = [SeedStatus(**status) for status in described["statuses"]]
     for group in state.optimizer.param_groups:
         group["lr"] = described["learning_rate"]
-    set_attributes(
-        state.model, {name: tensor.to(state.device) for name, tensor in tensors_of_kind("held", tensors).items()}
-    )
-    set_attributes(
-        state.model,
-        {name: restore_generators(then, state.device) for name, then in tensors_of_kind("stream", tensors).items()},
-    )
-    set_attributes(state.model, described["held"])
+    state.model.load_training_state(tensors_of_kind("model", tensors))
 
 
 def tensors_of_kind(kind: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of one kind by the rest of their names; copies, which lie in memory as PyTorch lays it out."""
+    """The tensors of one kind by the rest of their names; copies, with the memory layout that PyTorch gives them."""
     return {name[len(kind) + 1 :]: tensor.clone() for name, tensor in tensors.items() if name.startswith(f"{kind}.")}
-
-
-def extra_attributes(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, list[torch.Generator]], dict[str, object]]:
-    """What the model and its parts keep in plain attributes, by name: tensors, lists of generators, and the plain."""
-    tensors, generators, plain = {}, {}, {}
-    for place, module in model.named_modules():
-        for name, value in vars(module).items():
-            if name.startswith("_"):  # PyTorch's own
-                continue
-            if isinstance(value, Tensor):
-                tensors[f"{place}.{name}"] = value
-            elif isinstance(value, list) and value and all(isinstance(one, torch.Generator) for one in value):
-                generators[f"{place}.{name}"] = value
-            elif isinstance(value, PLAIN):
-                plain[f"{place}.{name}"] = value
-    return tensors, generators, plain
-
-
-def set_attributes(model: nn.Module, values: dict[str, object]) -> None:
-    """Set these attributes of the model and its parts."""
-    for name, value in values.items():
-        place, _, attribute = name.rpartition(".")
-        setattr(model.get_submodule(place), attribute, value)

@@ -1,28 +1,35 @@
-"""What every row is taken for in the phase `guide`."""
+"""The labels of the training phase `guide`."""
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
-from torch import Tensor, nn
+from torch import Tensor
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Rows
 from gmvae.nn.inference import cluster_rows, embed_rows
-from gmvae.nn.random_streams import derive_key
+from gmvae.nn.mixtures import fit_kmeans
 
 
-def guide_labels(model: nn.Module, rows: Rows, seeds: list[int]) -> Tensor:
-    """What every row is taken for while guided, [S, N]: its k-means cluster, or where some labels are seen, those, and
-    for the others the likeliest component at the posterior mean, as learned from them while autoencoding."""
+def guide_labels(model: LatentModel, rows: Rows, seeds: list[int]) -> Tensor:
+    """The labels of all rows during the phase `guide`.
+
+    Without observed labels they are k-means clusters. With some, the others are predicted: the likeliest component at
+    the posterior mean, as learned from the observed labels in the phase `autoencode`.
+
+    Args:
+        model: A model with components.
+        rows: The N training rows.
+        seeds: S values.
+
+    Returns:
+        Component codes, [S, N].
+    """
     if (rows.label < 0).all():
         return kmeans_labels(model, rows, seeds)
     return torch.where(rows.label < 0, cluster_rows(model, rows, None).argmax(-1), rows.label)
 
 
-def kmeans_labels(model: nn.Module, rows: Rows, seeds: list[int]) -> Tensor:
+def kmeans_labels(model: LatentModel, rows: Rows, seeds: list[int]) -> Tensor:
     """The k-means cluster of every row in each seed's own latent, [S, N]."""
-    z = embed_rows(model, rows).double().cpu().numpy()
-    found = [
-        KMeans(rows.n_components, n_init=10, random_state=derive_key(seed, "kmeans") % 2**32).fit_predict(z[s])
-        for s, seed in enumerate(seeds)
-    ]
-    return torch.as_tensor(np.stack(found), dtype=torch.long, device=rows.device)
+    clusters = [kmeans.labels_ for kmeans in fit_kmeans(embed_rows(model, rows), rows.n_components, seeds)]
+    return torch.as_tensor(np.stack(clusters), dtype=torch.long, device=rows.device)

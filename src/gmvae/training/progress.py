@@ -1,62 +1,91 @@
-"""How far a run is, while it trains: one line that changes on a terminal, else plain lines, about twenty at most."""
+"""How far a run is, while it trains: a tqdm bar on a terminal, about twenty lines at most in a log."""
 
-import shutil
 import sys
-import time
+from collections.abc import Callable
 
 from gmvae.nn.objective import objective
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
 
-LIVE = 0.2  # seconds from one change of the live line to the next
-SHARE, PAUSE = 0.05, 5.0  # share of the work and seconds from one plain line to the next, both at least
+SPEED = "{rate_noinv_fmt}, {remaining} left"
+TERMINAL = {"mininterval": 0.2, "miniters": 0, "dynamic_ncols": True, "bar_format": "{desc} |{bar}| " + SPEED}
+LOG = {"mininterval": 5.0, "leave": False, "bar_format": "{desc}, " + SPEED}
+SHARE = 0.05  # of the work, at least, between two lines in a log
+
+
+class LogLines:
+    """stderr for tqdm in a log: each update becomes a line of its own, without control characters."""
+
+    def write(self, text: str) -> None:
+        """Print the text, if there is any."""
+        if text.strip():
+            print(text.strip(), file=sys.stderr, flush=True)
+
+    def flush(self) -> None:
+        """Do nothing: `write` flushes."""
+
+
+def make_bar(describe: Callable[[], str], total: float, initial: float):
+    """A bar that asks for its text when it is drawn, counted in samples; None where tqdm is not installed."""
+    try:
+        from tqdm import tqdm  # optional: training needs only torch and numpy
+    except ImportError:
+        return None
+
+    class Bar(tqdm):
+        monitor_interval = 0  # no second thread reads the state
+
+        @property
+        def format_dict(self) -> dict:
+            return super().format_dict | {"prefix": describe()}
+
+    where = TERMINAL if sys.stderr.isatty() else LOG | {"miniters": SHARE * total, "file": LogLines()}
+    count = {"total": total, "initial": initial, "unit": " samples", "unit_scale": True, "smoothing": 0, "position": 0}
+    bar = Bar(**count, **where, maxinterval=float("inf"), delay=1)  # the delay prevents a first line without a speed
+    bar.delay = 0
+    return bar
 
 
 class Progress:
-    """Epoch, phase, objective, rate and time left of one run."""
+    """Phase, objective, speed and time left of one run.
+
+    Args:
+        state: The run.
+        training: The training settings.
+        n_rows: The number of training rows.
+        shown: Whether to show anything.
+    """
 
     def __init__(self, state: TrainingState, training: Training, n_rows: int, shown: bool = True):
-        self.training, self.shown, self.live = training, shown, sys.stderr.isatty()
+        self.state, self.training, self.shown = state, training, shown
         self.n_samples = n_rows * len(state.seeds)  # of an epoch
-        own_weight = hasattr(state.model, "kl_weight")
-        self.name = "ELBO" if state.model.has_bound and not own_weight else "objective"
-        self.first: float | None = None  # epochs done before the first step
-        self.last = 0.0  # epochs done when it was last shown
-        self.started = self.shown_at = time.monotonic()
+        self.bar, self.text = None, ""
 
-    def after_step(self, state: TrainingState, steps: int) -> None:
-        """Show the line where it is time for it; `steps` are those of an epoch."""
+    def after_step(self, steps: int) -> None:
+        """Redraw the bar if it is time; `steps` is the number of steps of an epoch."""
         if not self.shown:
             return
-        now, epochs = time.monotonic(), state.epoch + state.step / steps
-        if self.first is None:
-            self.first = self.last = epochs - 1 / steps
-        ended = epochs == self.training.epochs
-        waited, moved = now - self.shown_at, epochs - self.last
-        due = waited >= LIVE if self.live else waited >= PAUSE and moved >= SHARE * self.training.epochs
-        if not due and not ended:
-            return
-        text = self.line(state, epochs, state.step / steps, now - self.started)
-        if self.live:
-            text = f"\r{text[: shutil.get_terminal_size().columns - 1]}\033[K"  # to the end of the line: nothing
-        print(text, end="" if self.live else "\n", file=sys.stderr, flush=True)
-        self.last, self.shown_at = epochs, now
+        epochs, total = self.state.epoch + self.state.step / steps, self.training.epochs * self.n_samples
+        if self.bar is None:
+            self.bar = make_bar(lambda: self.describe(steps), total, epochs * self.n_samples)
+            self.shown = self.bar is not None
+        if self.bar is not None:
+            redrawn = self.bar.update(epochs * self.n_samples - self.bar.n)
+            if epochs == self.training.epochs and not redrawn:
+                self.bar.refresh()
 
     def close(self) -> None:
-        """Leave the live line as it is last."""
-        if self.live and self.shown:
-            print(file=sys.stderr)
+        """End the line of the bar."""
+        if self.bar is not None:
+            self.bar.close()
 
-    def line(self, state: TrainingState, epochs: float, share: float, seconds: float) -> str:
-        """The text: `epochs` are done, the last one to this share; the process has trained for so many seconds."""
-        rate = (epochs - self.first) / max(seconds, 1e-9)  # epochs a second
-        running = state.running()
-        reached = objective(state.totals, getattr(state.model, "kl_weight", 1.0)) / share  # S
-        left = (self.training.epochs - epochs) / rate
-        stopped = len(state.seeds) - len(running)
-        at = f"epoch {state.epoch + 1}/{self.training.epochs} {self.training.phase(state.epoch)}"
-        speed = f"{rate * self.n_samples:,.0f} samples/s over {len(state.seeds)} seeds"
-        return (
-            f"{at}, {self.name} {float(reached[running].mean()):.6g}, {speed}"
-            f"{f' ({stopped} stopped)' if stopped else ''}, {int(left // 60)}:{int(left % 60):02d} left"
-        )
+    def describe(self, steps: int) -> str:
+        """Epoch, phase and the mean objective of the active seeds; unchanged between two epochs."""
+        state, model, active = self.state, self.state.model, self.state.active_seeds()
+        if state.totals:
+            means = objective(state.totals, model.kl_weight) * steps / state.step  # S
+            name = "ELBO" if model.has_bound and model.kl_weight == 1 else "objective"
+            stopped = f" ({len(state.seeds) - len(active)} stopped)" if len(active) < len(state.seeds) else ""
+            phase = f"epoch {state.epoch + 1}/{self.training.epochs} {self.training.phase(state.epoch)}"
+            self.text = f"{phase}, {name} {float(means[active].mean()):.6g}{stopped}, {len(state.seeds)} seeds"
+        return self.text

@@ -1,30 +1,38 @@
-"""All that changes while a model trains: what a checkpoint holds, and how each seed stands."""
+"""Everything that changes while a model trains: what a checkpoint saves, and the status of each seed."""
 
 import math
 from dataclasses import dataclass
 
-import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gmvae.models.interface import LatentModel
 from gmvae.nn.random_streams import generator_states, make_generators, restore_generators
 from gmvae.training.schedule import Training
 
-EXPLODED = 1e10  # nats a row: float32 has steps of 1,024 there, so that no difference that a step could make is seen
+EXPLODED = 1e10  # nats a row; above it float32 spacing is 1,024: a training step no longer changes the value
 
 
 @dataclass
 class SeedStatus:
-    """How one seed stands; epochs are counted from 1."""
+    """How far one seed is; epochs are counted from 1.
 
-    best: float = -math.inf  # objective of the best epoch
-    waited: int = 0  # epochs since then
-    ended: str = ""  # finished: no better for long; diverged: at its last good state; "" while it trains
-    epoch: int = 0  # in which it ended
-    term: str = ""  # that diverged first
+    Args:
+        best: Objective of its best epoch.
+        waited: Epochs since the best one.
+        ended: `finished` by patience, `diverged`, or empty while it trains.
+        epoch: The epoch in which it ended.
+        term: The term that diverged first.
+    """
 
-    def reach(self, objective: float, patience: int, epoch: int) -> None:
-        """Note an epoch's objective; the seed has finished after `patience` epochs without a better one."""
+    best: float = -math.inf
+    waited: int = 0
+    ended: str = ""
+    epoch: int = 0
+    term: str = ""
+
+    def record_objective(self, objective: float, patience: int, epoch: int) -> None:
+        """Record the objective of an epoch, and end the seed after `patience` epochs without a better one."""
         if objective > self.best:
             self.best, self.waited = objective, 0
             return
@@ -32,101 +40,114 @@ class SeedStatus:
         if self.waited >= patience:
             self.ended, self.epoch = "finished", epoch
 
-    def diverge(self, term: str, epoch: int) -> None:
-        """End the seed for a term that is not finite or absurdly large."""
+    def record_divergence(self, term: str, epoch: int) -> None:
+        """End the seed because a term is not finite or too large."""
         self.ended, self.epoch, self.term = "diverged", epoch, term
 
 
 class TrainingState:
-    """A run under way, from its first step to its last.
+    """A run in progress, from its first step to its last.
 
-    Every tensor of two axes or more has the seeds first; one with fewer axes is shared by all seeds. So a seed is put
-    back by its rows, and the others, computed in the same products, do not change by a bit.
+    Every tensor with two axes or more has the seeds first; one with fewer axes is shared by all seeds. So one seed is
+    restored by its rows, and the others, computed in the same products, do not change by a bit.
+
+    Args:
+        model: With parameters for S seeds, on the device.
+        training: The training settings.
+        seeds: S values; each keys its own order of rows and noise.
+        device: Where the model is.
+
+    Attributes:
+        history: One line for each epoch and seed.
+        epoch: Epochs done.
+        step: Steps done of the current epoch.
+        label: Labels of the phase `guide`, [S, N]; None in other phases.
+        totals: Each term and the loss, summed over the steps of the current epoch as parts of its mean, [S] each.
+        recent: What each step since the last check for divergence added to the totals.
+        epoch_tensors: The tensors with a seed axis, as they were when the epoch began.
+        epoch_generators: The states of the random generators when the epoch began, [S, bytes] each.
     """
 
-    def __init__(self, model: nn.Module, training: Training, seeds: list[int], device: torch.device | str = "cpu"):
+    def __init__(self, model: LatentModel, training: Training, seeds: list[int], device: torch.device | str = "cpu"):
         self.model, self.seeds, self.device = model, seeds, device
         self.optimizer = torch.optim.AdamW(
             model.parameters(), training.learning_rate, weight_decay=training.weight_decay, fused=True
         )
-        for parameter in model.parameters():  # what the optimiser's first step would begin with
+        for parameter in model.parameters():  # as the optimiser's first step would create them
             moments = {name: torch.zeros_like(parameter.detach()) for name in ("exp_avg", "exp_avg_sq")}
             step = torch.zeros((), dtype=torch.float32, device=parameter.device)
             self.optimizer.state[parameter] = {"step": step} | moments
         self.draws = {purpose: make_generators(seeds, purpose, device) for purpose in ("order", "noise")}
-        self.standing = [SeedStatus() for _ in seeds]
+        self.statuses = [SeedStatus() for _ in seeds]
         self.history: list[dict] = []
-        self.epoch = 0  # epochs done
-        self.step = 0  # steps done of the epoch under way
-        self.label: Tensor | None = None  # S, N   while guided
-        self.totals: dict[str, Tensor] = {}  # S   each term and the loss, the part of the epoch's mean so far
-        self.recent: list[dict[str, Tensor]] = []  # S   what the steps since the last look added to the totals
-        self.good: dict[str, Tensor] = {}  # tensors with a seed axis when the epoch began
-        self.begun: dict[str, Tensor] = {}  # S, bytes   the generators' states when the epoch began
+        self.epoch = 0
+        self.step = 0
+        self.label: Tensor | None = None
+        self.totals: dict[str, Tensor] = {}
+        self.recent: list[dict[str, Tensor]] = []
+        self.epoch_tensors: dict[str, Tensor] = {}
+        self.epoch_generators: dict[str, Tensor] = {}
 
     def tensors(self) -> dict[str, Tensor]:
-        """The model's parameters and buffers and the optimiser's numbers, by name; those in use, no copies."""
-        named = dict(self.model.named_parameters())
-        found = {f"model.{name}": tensor.detach() for name, tensor in named.items()}
-        found |= {f"model.{name}": tensor for name, tensor in self.model.named_buffers()}
-        for name, parameter in named.items():
-            found |= {f"{key}.{name}": tensor for key, tensor in self.optimizer.state[parameter].items()}
-        return found
+        """The parameters and buffers of the model and the numbers of the optimiser, by name; no copies."""
+        parameters = dict(self.model.named_parameters())
+        tensors = {f"model.{name}": tensor.detach() for name, tensor in parameters.items()}
+        tensors |= {f"model.{name}": tensor for name, tensor in self.model.named_buffers()}
+        for name, parameter in parameters.items():
+            tensors |= {f"{key}.{name}": tensor for key, tensor in self.optimizer.state[parameter].items()}
+        return tensors
 
-    def begin(self) -> None:
-        """Remember each seed as it is when an epoch begins."""
-        self.good = {name: tensor.clone() for name, tensor in self.tensors().items() if tensor.dim() > 1}
-        self.begun = {purpose: generator_states(own) for purpose, own in self.draws.items()}
+    def remember_epoch_start(self) -> None:
+        """Copy each seed as it is when an epoch begins."""
+        self.epoch_tensors = {name: tensor.clone() for name, tensor in self.tensors().items() if tensor.dim() > 1}
+        self.epoch_generators = {purpose: generator_states(own) for purpose, own in self.draws.items()}
 
-    def rewind(self) -> None:
-        """Put the generators back to where they were when the epoch began."""
-        self.draws = {purpose: restore_generators(then, self.device) for purpose, then in self.begun.items()}
+    def rewind_generators(self) -> None:
+        """Restore the random generators as they were when the epoch began."""
+        self.draws = {
+            purpose: restore_generators(states, self.device) for purpose, states in self.epoch_generators.items()
+        }
 
-    def put_back(self) -> None:
-        """Undo the epoch for every seed that has ended."""
-        ended = [s for s, standing in enumerate(self.standing) if standing.ended]
+    def restore_ended_seeds(self) -> None:
+        """Undo the current epoch for every seed that has ended."""
+        ended = [s for s, status in enumerate(self.statuses) if status.ended]
         if ended:
             tensors = self.tensors()
-            for name, good in self.good.items():
-                tensors[name][ended] = good[ended]
+            for name, values in self.epoch_tensors.items():
+                tensors[name][ended] = values[ended]
 
-    def running(self) -> list[int]:
+    def active_seeds(self) -> list[int]:
         """The positions of the seeds that still train."""
-        return [s for s, standing in enumerate(self.standing) if not standing.ended]
+        return [s for s, status in enumerate(self.statuses) if not status.ended]
 
-    def diverged(self) -> list[dict]:
-        """Seed, epoch and term of those that diverged."""
+    def diverged_seeds(self) -> list[dict]:
+        """Seed, epoch and term of each seed that diverged."""
         return [
-            {"seed": seed, "epoch": standing.epoch, "term": standing.term}
-            for seed, standing in zip(self.seeds, self.standing, strict=True)
-            if standing.ended == "diverged"
+            {"seed": seed, "epoch": status.epoch, "term": status.term}
+            for seed, status in zip(self.seeds, self.statuses, strict=True)
+            if status.ended == "diverged"
         ]
 
-    def look(self) -> None:
-        """End every seed of which some total is not finite or absurdly large, by the first of its terms that was."""
+    def end_diverged_seeds(self) -> None:
+        """End every seed with a total that is not finite or too large, by the first of its terms that was."""
         if self.recent and not_finite_or_huge(self.totals).any():
-            steps = torch.stack(
-                [not_finite_or_huge(step) for step in self.recent] + [not_finite_or_huge(self.totals)]
-            )  # steps + 1, T, S
-            for s in self.running():
-                found = steps[:, :, s].nonzero()  # in the order of steps, then terms
-                if len(found):
-                    self.standing[s].diverge(list(self.totals)[found[0, 1]], self.epoch + 1)
+            huge = [not_finite_or_huge(step) for step in self.recent] + [not_finite_or_huge(self.totals)]
+            steps = torch.stack(huge)  # steps + 1, T, S
+            for s in self.active_seeds():
+                places = steps[:, :, s].nonzero()  # in the order of steps, then terms
+                if len(places):
+                    self.statuses[s].record_divergence(list(self.totals)[places[0, 1]], self.epoch + 1)
         self.recent.clear()
 
-    def look_at_weights(self) -> None:
-        """End every seed that the last step left with a weight that is not finite."""
+    def end_seeds_with_bad_weights(self) -> None:
+        """End every seed that has a weight that is not finite."""
         sums = torch.stack([parameter.detach().flatten(1).sum(1) for parameter in self.model.parameters()])
         finite = sums.isfinite().all(0).tolist()
-        for s in self.running():
+        for s in self.active_seeds():
             if not finite[s]:
-                self.standing[s].diverge("weights", self.epoch + 1)
-
-    def table(self) -> pd.DataFrame:
-        """The history: one line per epoch and seed, as long as it trained."""
-        return pd.DataFrame(self.history)
+                self.statuses[s].record_divergence("weights", self.epoch + 1)
 
 
 def not_finite_or_huge(terms: dict[str, Tensor]) -> Tensor:
-    """Which of the terms, [S] each, are not finite or absurdly large, [T, S]."""
-    return ~(torch.stack(list(terms.values())).abs() <= EXPLODED)  # NaN is not at most anything
+    """Which of the terms, [S] each, are not finite or above EXPLODED, [T, S]."""
+    return ~(torch.stack(list(terms.values())).abs() <= EXPLODED)  # a comparison with NaN is false
