@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from data.test_preprocessing import raw_cells
+from support.cells import raw_cells
 
 from gmvae.data.derived_sets import group_labels, join_sources, merge_labels, rows_to_keep, select_subset
 from gmvae.data.split import divide_rows

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from data.test_preprocessing import raw_cells
+from support.cells import raw_cells
 
 from gmvae.data import prepare
 from gmvae.formats.dataset import load_dataset

@@ -4,10 +4,10 @@ import anndata
 import numpy as np
 from scipy import sparse
 
+from gmvae.data.principal_components import principal_axes
 from gmvae.formats.labels import CLUSTER
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.baselines.louvain import assign
-from gmvae.runs.baselines.principal_components import principal_axes
 
 
 def louvain_labels(adata: anndata.AnnData, n_components: int | None, n_dimensions: int, seed: int) -> list[str]:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from gmvae.data.principal_components import principal_axes
 from gmvae.formats.latent import read_latent, run_seeds, showcase_rows
 from gmvae.pipeline.errors import Refused
-from gmvae.runs.baselines.principal_components import principal_axes
 
 SETTINGS = {"pca": {"n_dimensions": 10}, "umap": {"n_dimensions": 10}}  # and their defaults
 
