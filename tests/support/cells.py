@@ -26,7 +26,7 @@ def raw_cells(n: int = 400, n_genes: int = 300, n_batches: int = 2, seed: int = 
 
 
 def every_fifth(obs: pd.DataFrame) -> pd.Categorical:
-    """A split by the cells' names: it is the same whatever the labels are."""
+    """A split by the names of the cells, so that it does not depend on labels."""
     return pd.Categorical(["test" if int(name.split()[1]) % 5 == 0 else "train" for name in obs.index])
 
 
