@@ -140,28 +140,28 @@ def bounds_on_test(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds:
 
 
 @torch.no_grad()
-def make_showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndarray, n_samples: int) -> dict:
+def make_showcase(model: nn.Module, rows: Rows, seeds: list[int], positions: np.ndarray, n_samples: int) -> dict:
     """Reconstruct some rows at the posterior mean, and sample from every component.
 
-    Samples of counts have the median library size of the shown rows; samples have the first condition.
+    Samples of counts have the median library size of the reconstructed rows; samples have the first condition.
 
     Args:
         model: The trained model.
         rows: The dataset's rows.
         seeds: The model's S seeds.
-        shown: Positions of the rows to reconstruct [n].
+        positions: Positions of the rows to reconstruct [n].
         n_samples: Number of samples of each component.
 
     Returns:
         `rows`, the positions; `reconstruction_{seed}` [n, D]; and, of a model with a bound, `samples_{seed}`
         [K, n_samples, D].
     """
-    index = torch.as_tensor(shown, device=rows.device).expand(len(seeds), -1)
-    batch = make_batch(rows, index, torch.zeros(len(seeds), 1, len(shown), model.n_noise, device=rows.device))
+    index = torch.as_tensor(positions, device=rows.device).expand(len(seeds), -1)
+    batch = make_batch(rows, index, torch.zeros(len(seeds), 1, len(positions), model.n_noise, device=rows.device))
     size = library_size(batch.target)
     q_y = model.cluster(batch) if model.has_components else None
     back = decode_rows(model, model.embed(batch), batch.condition, size, q_y)
-    showcase = {"rows": np.asarray(shown)}
+    showcase = {"rows": np.asarray(positions)}
     showcase |= {f"reconstruction_{seed}": to_float32(back[s]) for s, seed in enumerate(seeds)}
     if model.has_bound:
         samples = sample_components(model, rows, seeds, n_samples, size.median())
