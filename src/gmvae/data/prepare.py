@@ -72,7 +72,7 @@ def prepare(
             normalise_counts(adata)
     print_untested_classes(adata.obs)
     adata.uns["name"] = name
-    check_dataset(adata, f"data set {output.stem}")
+    check_dataset(adata, f"dataset {output.stem}")
     write_h5ad(adata, output)
 
 

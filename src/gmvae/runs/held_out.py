@@ -41,7 +41,7 @@ def find_held_out(adata: anndata.AnnData, label: str, condition: str) -> HeldOut
     """
     for key in ("label", "condition"):
         if key not in adata.obs:
-            raise Refused(f"the data set has no obs['{key}'], which a response needs; leave the task out")
+            raise Refused(f"the dataset has no obs['{key}'], which a response needs; leave the task out")
     conditions = list(adata.obs["condition"].cat.categories)
     if len(conditions) != 2 or condition not in conditions:
         raise Refused(f"condition: found '{condition}' of {', '.join(conditions)}; allowed: one of two conditions")

@@ -42,7 +42,7 @@ def louvain_labels(adata: anndata.AnnData, n_components: int | None, n_dimension
         print(f"no resolution gives {n_components} Louvain clusters: there are {n_clusters}")
     names = [CLUSTER.format(k) for k in range(n_clusters)]
     if "label" in adata.obs and set(names) & set(adata.obs["label"].cat.categories):
-        raise Refused(f"labels: louvain: the data set has classes with names like '{names[0]}'; rename them")
+        raise Refused(f"labels: louvain: the dataset has classes with names like '{names[0]}'; rename them")
     return [names[k] for k in clusters]
 
 

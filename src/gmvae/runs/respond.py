@@ -108,7 +108,7 @@ def as_seen_by_models(
     if p.name not in COUNT_LIKELIHOODS:
         return mean
     if p.name != "negative_binomial":
-        raise Refused(f"respond: found likelihood {p.name}; allowed: negative_binomial, or a data set without counts")
+        raise Refused(f"respond: found likelihood {p.name}; allowed: negative_binomial, or a dataset without counts")
     r = p.log_r[s].detach().double().exp().cpu().numpy()  # 1, D
     counts = draws.negative_binomial(np.broadcast_to(r, mean.shape), r / (r + mean))
     return log_normalise(counts, total)

@@ -86,7 +86,7 @@ def latents_by_seed(run: anndata.AnnData, space: str, latent: Path | None) -> di
         raise Refused(f"--latent is missing: the space {space} is another run's, give its latent.h5ad")
     source = read_latent(latent)
     if not source.obs_names.equals(run.obs_names):
-        raise Refused(f"{latent} has other rows than the data set: run the step `embed` for {space} again")
+        raise Refused(f"{latent} has other rows than the dataset: run the step `embed` for {space} again")
     missing = sorted(set(run_seeds(run)) - set(run_seeds(source)))
     if missing:
         raise Refused(f"{latent} lacks the seeds {missing}, it has {run_seeds(source)}: train {space} with all seeds")
