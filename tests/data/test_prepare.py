@@ -1,4 +1,4 @@
-"""Step prepare and the readers: known figures of each set, a user's own file, and what is refused."""
+"""Step `prepare` and the readers: known figures of each dataset, a user's own file, and what is refused."""
 
 import subprocess
 import sys
@@ -15,19 +15,20 @@ from anndata.abc import CSRDataset
 from scipy import sparse
 
 from gmvae.data.prepare import prepare
-from gmvae.data.readers import h5ad
+from gmvae.data.readers import digits, h5ad, pbmc68k
 from gmvae.formats.dataset import load_dataset
 from gmvae.pipeline.errors import Refused
 
 
-def prepared(tmp_path, source: str, **options) -> anndata.AnnData:
+def prepared_dataset(tmp_path, source: str, **options) -> anndata.AnnData:
+    """The dataset that the step makes of the source."""
     options = {"test_share": 0.2, **options}
     prepare(source, tmp_path / f"{source}.h5ad", source, **options)
     return load_dataset(tmp_path / f"{source}.h5ad")
 
 
-def test_toy_has_the_geometry_it_claims(tmp_path):
-    toy = prepared(tmp_path, "toy")
+def test_toy_has_the_geometry_that_its_settings_state(tmp_path):
+    toy = prepared_dataset(tmp_path, "toy")
     assert toy.shape == (1250, 16) and toy.uns["likelihood"] == "normal"
     groups = toy.to_df().groupby([toy.obs["label"].to_numpy(), toy.obs["condition"].to_numpy()])
     means = {key: rows.mean().to_numpy() for key, rows in groups}
@@ -44,15 +45,15 @@ def test_toy_has_the_geometry_it_claims(tmp_path):
 
 
 def test_digits_are_the_shipped_images(tmp_path):
-    digits = prepared(tmp_path, "digits")
-    assert digits.shape == (1797, 64) and digits.uns["shape"].tolist() == [8, 8]
-    assert digits.X.min() == 0 and digits.X.max() == 1
-    assert digits.obs["label"].value_counts(sort=False).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    assert (digits.obs["split"] == "test").sum() == 359
+    images = prepared_dataset(tmp_path, "digits")
+    assert images.shape == (1797, 64) and images.uns["shape"].tolist() == [8, 8]
+    assert images.X.min() == 0 and images.X.max() == 1
+    assert images.obs["label"].value_counts(sort=False).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert (images.obs["split"] == "test").sum() == 359
 
 
 def test_pbmc68k_counts_reproduce_the_shipped_logarithms(tmp_path):
-    cells = prepared(tmp_path, "pbmc68k")
+    cells = prepared_dataset(tmp_path, "pbmc68k")
     shipped = scanpy.datasets.pbmc68k_reduced()
     assert cells.shape == (700, 765) and cells.obs["label"].nunique() == 10
     assert sparse.issparse(cells.X) and cells.layers["counts"].max() == 259
@@ -64,10 +65,25 @@ def test_pbmc68k_counts_reproduce_the_shipped_logarithms(tmp_path):
     assert (cells.obs["total"].to_numpy() == shipped.obs["n_counts"].to_numpy()).all()
 
 
+def test_shipped_files_that_are_not_the_known_ones_are_refused(monkeypatch):
+    pixels, digit = np.full((1797, 64), 17.0), np.zeros(1797)
+    monkeypatch.setattr(digits, "load_digits", lambda **_: (pixels, digit))
+    with pytest.raises(Refused, match=r"digits: .*17"):
+        digits.read()
+    cells = scanpy.datasets.pbmc68k_reduced()
+    monkeypatch.setattr(scanpy.datasets, "pbmc68k_reduced", lambda: cells)
+    cells.obs["n_counts"] *= 1.01
+    with pytest.raises(Refused, match=r"pbmc68k: .*whole numbers"):
+        pbmc68k.read()
+    monkeypatch.setattr(scanpy.datasets, "pbmc68k_reduced", lambda: cells[:699].copy())
+    with pytest.raises(Refused, match=r"pbmc68k: .*\(699, 765\).*\(700, 765\)"):
+        pbmc68k.read()
+
+
 @pytest.mark.parametrize("source", ["toy", "digits", "pbmc68k"])
 def test_preparing_twice_gives_the_same_bytes(tmp_path, source):
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    prepared(tmp_path / "a", source), prepared(tmp_path / "b", source)
+    prepared_dataset(tmp_path / "a", source), prepared_dataset(tmp_path / "b", source)
     assert (tmp_path / f"a/{source}.h5ad").read_bytes() == (tmp_path / f"b/{source}.h5ad").read_bytes()
 
 
@@ -96,7 +112,7 @@ def users_file(path, counts=COUNTS, form: str = "dense", place: str = "X", obs=O
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("place", ["X", "umi", "raw"])
 def test_a_users_file_works_however_it_holds_its_counts(tmp_path, form, place):
-    cells = prepared(tmp_path, "h5ad", settings=users_file(tmp_path / "mine.h5ad", form=form, place=place))
+    cells = prepared_dataset(tmp_path, "h5ad", settings=users_file(tmp_path / "mine.h5ad", form=form, place=place))
     assert (cells.layers["counts"].toarray() == COUNTS).all()
     expected = np.log1p(COUNTS * 1e4 / COUNTS.sum(axis=1, keepdims=True))
     assert np.allclose(cells.X.toarray(), expected, rtol=1e-6)
@@ -109,7 +125,9 @@ def test_a_users_file_works_however_it_holds_its_counts(tmp_path, form, place):
 def test_a_file_stays_on_disk_until_cells_and_genes_are_chosen(tmp_path, form, kind):
     settings = users_file(tmp_path / "mine.h5ad", form=form)
     assert isinstance(h5ad.read(**settings).layers["counts"], kind)
-    cells = prepared(tmp_path, "h5ad", settings=settings, cells={"min_genes": 3, "min_cells": 1, "n_top_genes": 4})
+    cells = prepared_dataset(
+        tmp_path, "h5ad", settings=settings, cells={"min_genes": 3, "min_cells": 1, "n_top_genes": 4}
+    )
     assert (cells.layers["counts"].toarray() == cells_in_memory(cells)).all() and cells.n_vars == 4
     assert (cells.obs["total"] == COUNTS.sum(axis=1)[[int(name[4:]) for name in cells.obs_names]]).all()
 
@@ -122,20 +140,20 @@ def cells_in_memory(cells: anndata.AnnData) -> np.ndarray:
 @pytest.mark.filterwarnings("ignore")  # anndata's, of the old layout
 def test_a_file_in_scanpys_own_older_layout_works(tmp_path):
     shipped = Path(scanpy.datasets.__file__).with_name("10x_pbmc68k_reduced.h5ad")
-    with pytest.raises(Refused, match=r"10x_pbmc68k_reduced\.h5ad: raw holds \d+ fractional values, counts are whole"):
-        prepared(tmp_path, "h5ad", settings={"path": str(shipped), "label": "bulk_labels", "counts": "raw"})
+    with pytest.raises(Refused, match=r"10x_pbmc68k_reduced\.h5ad: raw .*fractional"):
+        prepared_dataset(tmp_path, "h5ad", settings={"path": str(shipped), "label": "bulk_labels", "counts": "raw"})
 
 
 def test_a_downloaded_file_and_one_without_labels(tmp_path):
     users_file(tmp_path / "mine.h5ad")
-    cells = prepared(
+    cells = prepared_dataset(
         tmp_path, "h5ad", raw=tmp_path, settings={"file": "mine.h5ad", "likelihood": "zero_inflated_negative_binomial"}
     )
     assert "label" not in cells.obs and (cells.obs["split"] == "test").sum() == 8
 
 
-def test_a_class_of_one_cell_is_trained_on_and_said(tmp_path, capsys):
-    cells = prepared(tmp_path, "h5ad", settings=users_file(tmp_path / "mine.h5ad"))
+def test_a_class_of_one_cell_is_trained_on_and_reported(tmp_path, capsys):
+    cells = prepared_dataset(tmp_path, "h5ad", settings=users_file(tmp_path / "mine.h5ad"))
     assert cells.obs["split"][cells.obs["label"] == "rare"].tolist() == ["train"]
     assert "class 'rare' has 1 row, all in the training split: it is not tested" in capsys.readouterr().out
 
@@ -143,14 +161,13 @@ def test_a_class_of_one_cell_is_trained_on_and_said(tmp_path, capsys):
 def test_cells_without_label_are_refused_or_dropped(tmp_path):
     obs = OBS.assign(type=OBS["type"].where(OBS["type"] != "rare"))
     settings = users_file(tmp_path / "mine.h5ad", obs=obs)
-    with pytest.raises(
-        Refused, match=r"mine\.h5ad: label column 'type' has 1 gaps among 40 cells; set drop_unlabelled"
-    ):
-        prepared(tmp_path, "h5ad", settings=settings)
-    assert prepared(tmp_path, "h5ad", settings=settings | {"drop_unlabelled": True}).n_obs == 39
+    with pytest.raises(Refused, match=r"mine\.h5ad: label .*'type' .*1 .*40 .*drop_unlabelled"):
+        prepared_dataset(tmp_path, "h5ad", settings=settings)
+    assert prepared_dataset(tmp_path, "h5ad", settings=settings | {"drop_unlabelled": True}).n_obs == 39
 
 
-def changed(value: float) -> np.ndarray:
+def counts_with(value: float) -> np.ndarray:
+    """The counts with one value replaced."""
     counts = COUNTS.copy()
     counts[3, 2] = value
     return counts
@@ -160,44 +177,44 @@ def changed(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (np.nan, r"mine\.h5ad: X holds 1 values that are NaN or infinite"),
-        (-1, r"mine\.h5ad: X holds 1 negative values, counts are >= 0"),
-        (0.5, r"mine\.h5ad: X holds 1 fractional values, counts are whole; name the matrix of the raw counts"),
+        (np.nan, r"mine\.h5ad: X .*1 .*NaN"),
+        (-1, r"mine\.h5ad: X .*1 negative"),
+        (0.5, r"mine\.h5ad: X .*1 fractional"),
     ],
 )
-def test_what_is_no_count_is_refused_and_nothing_written(tmp_path, form, value, message):
-    settings = users_file(tmp_path / "mine.h5ad", changed(value), form)
+def test_values_that_are_not_counts_are_refused_and_nothing_is_written(tmp_path, form, value, message):
+    settings = users_file(tmp_path / "mine.h5ad", counts_with(value), form)
     with pytest.raises(Refused, match=message):
-        prepared(tmp_path, "h5ad", settings=settings)
+        prepared_dataset(tmp_path, "h5ad", settings=settings)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.h5ad"]
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"label": "kind"}, r"mine\.h5ad: label is 'kind', no column of obs; allowed: type, donor, drug"),
-        ({"batch": "plate"}, r"mine\.h5ad: batch is 'plate', no column of obs"),
-        ({"counts": "umi"}, r"mine\.h5ad: counts is 'umi', which the file lacks; allowed: X"),
+        ({"label": "kind"}, r"mine\.h5ad: label is 'kind'.*type, donor, drug"),
+        ({"batch": "plate"}, r"mine\.h5ad: batch is 'plate'"),
+        ({"counts": "umi"}, r"mine\.h5ad: counts is 'umi'.*allowed: X"),
         ({"path": "nowhere.h5ad"}, r"nowhere\.h5ad: no such file"),
-        ({"path": ""}, r"give either path .* found neither"),
-        ({"likelihood": "poisson"}, r"likelihood is 'poisson'; allowed for counts: negative_binomial"),
-        ({"colour": "red"}, r"settings of source h5ad: 'colour' is unknown; allowed: path, file, label"),
+        ({"path": ""}, r"source h5ad: .*path.*file.*found neither"),
+        ({"likelihood": "poisson"}, r"likelihood is 'poisson'; .*negative_binomial"),
+        ({"colour": "red"}, r"source h5ad: 'colour' .*path, file, label"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(tmp_path, settings, message):
     settings = users_file(tmp_path / "mine.h5ad") | settings
     with pytest.raises(Refused, match=message) as refusal:
-        prepared(tmp_path, "h5ad", settings=settings)
+        prepared_dataset(tmp_path, "h5ad", settings=settings)
     assert "\n" not in str(refusal.value) and not (tmp_path / "h5ad.h5ad").exists()
 
 
 def test_wrong_options_are_refused(tmp_path):
-    with pytest.raises(Refused, match="source: 'mnits' is unknown; allowed: digits, "):
-        prepared(tmp_path, "mnits")
-    with pytest.raises(Refused, match=r"test_share is 1\.5; allowed with source toy: a share in \(0, 1\)"):
-        prepared(tmp_path, "toy", test_share=1.5)
-    with pytest.raises(Refused, match="test_share is missing; allowed with source toy: a share"):
-        prepared(tmp_path, "toy", test_share=None)
+    with pytest.raises(Refused, match=r"source: 'mnits' .*digits, "):
+        prepared_dataset(tmp_path, "mnits")
+    with pytest.raises(Refused, match=r"test_share is 1\.5.*\(0, 1\)"):
+        prepared_dataset(tmp_path, "toy", test_share=1.5)
+    with pytest.raises(Refused, match="test_share is missing"):
+        prepared_dataset(tmp_path, "toy", test_share=None)
     assert not list(tmp_path.iterdir())
 
 
@@ -207,24 +224,11 @@ def test_a_bad_file_on_the_command_line_is_one_line(tmp_path, damage):
     if damage == "truncated":
         users_file(mine)
         mine.write_bytes(mine.read_bytes()[:5000])
-    options = {
-        "source": "h5ad",
-        "output": output,
-        "name": "Mine",
-        "test-share": "0.2",
-        "settings": f'{{"path": "{mine}"}}',
-    }
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "gmvae.data.prepare",
-            *(part for key, value in options.items() for part in (f"--{key}", value)),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {mine}: ") and done.stderr.count("\n") == 1
-    assert {"missing": "no such file", "truncated": "truncated"}[damage] in done.stderr
+    options = {"source": "h5ad", "output": output, "name": "Mine", "test-share": "0.2"}
+    options["settings"] = f'{{"path": "{mine}"}}'
+    values = (part for key, value in options.items() for part in (f"--{key}", value))
+    process = subprocess.run([sys.executable, "-m", "gmvae.data.prepare", *values], capture_output=True, text=True)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"error: {mine}: ") and process.stderr.count("\n") == 1
+    assert {"missing": "no such file", "truncated": "truncated"}[damage] in process.stderr
     assert not output.parent.exists()

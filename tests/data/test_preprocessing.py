@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import scanpy
 from scipy import sparse
+from support.cells import CHOICES, every_fifth, raw_cells
 
 from gmvae.data import quality_control
 from gmvae.data.preprocessing import batch_codes, preprocess_cells
@@ -14,41 +15,16 @@ from gmvae.data.variable_genes import choose_genes, gene_sums
 from gmvae.pipeline.errors import Refused
 
 
-def raw_cells(n: int = 400, n_genes: int = 300, n_batches: int = 2, seed: int = 0) -> anndata.AnnData:
-    """Raw counts [n, n_genes] of three types in batches, overdispersed; the first ten genes are mitochondrial."""
-    generator = np.random.default_rng(seed)
-    label, batch = generator.integers(3, size=n), generator.integers(n_batches, size=n)
-    means = generator.lognormal(-1, 1.2, (3, n_genes)) * generator.lognormal(0, 0.2, (n_batches, 1, n_genes))
-    counts = generator.poisson(
-        means[batch, label] * generator.gamma(2, 0.5, (n, n_genes)) * generator.gamma(4, 0.25, (n, 1))
-    )
-    names = [f"MT-{j}" if j < 10 else f"gene{j}" for j in range(n_genes)]
-    obs = pd.DataFrame(
-        {"label": pd.Categorical([f"type {k}" for k in label]), "batch": pd.Categorical([f"batch {b}" for b in batch])},
-        index=[f"cell {i}" for i in range(n)],
-    )
-    adata = anndata.AnnData(obs=obs, var=pd.DataFrame(index=names))
-    adata.layers["counts"] = sparse.csr_matrix(counts.astype(np.float32))
-    adata.uns = {"likelihood": "negative_binomial", "shape": np.array([], dtype=int)}
-    return adata
-
-
-def every_fifth(obs: pd.DataFrame) -> pd.Categorical:
-    """A split by the cells' names: it is the same whatever the labels are."""
-    return pd.Categorical(["test" if int(name.split()[1]) % 5 == 0 else "train" for name in obs.index])
-
-
-CHOICES = {"min_genes": 60, "max_mito": 0.08, "max_doublet": 0.12, "n_top_genes": 80}
-
-
 def test_measures_are_those_of_scanpy():
     adata = raw_cells()
-    found = quality_control.measure_cells(adata.layers["counts"], adata.var_names)
-    known = anndata.AnnData(adata.layers["counts"], var=adata.var.assign(mt=adata.var_names.str.startswith("MT-")))
-    scanpy.pp.calculate_qc_metrics(known, qc_vars=["mt"], percent_top=None, log1p=False, inplace=True)
-    assert (found["n_genes"].to_numpy() == known.obs["n_genes_by_counts"].to_numpy()).all()
-    assert np.allclose(found["total"], known.obs["total_counts"])
-    assert np.allclose(100 * found["mito"], known.obs["pct_counts_mt"], rtol=1e-5)
+    measures = quality_control.measure_cells(adata.layers["counts"], adata.var_names)
+    scanpy_cells = anndata.AnnData(
+        adata.layers["counts"], var=adata.var.assign(mt=adata.var_names.str.startswith("MT-"))
+    )
+    scanpy.pp.calculate_qc_metrics(scanpy_cells, qc_vars=["mt"], percent_top=None, log1p=False, inplace=True)
+    assert (measures["n_genes"].to_numpy() == scanpy_cells.obs["n_genes_by_counts"].to_numpy()).all()
+    assert np.allclose(measures["total"], scanpy_cells.obs["total_counts"])
+    assert np.allclose(100 * measures["mito"], scanpy_cells.obs["pct_counts_mt"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("n_batches", [1, 2, 3])
@@ -57,13 +33,13 @@ def test_chosen_genes_are_those_of_scanpy(n_batches, n):
     adata = raw_cells(n_batches=n_batches)
     counts = adata.layers["counts"]
     total = np.asarray(counts.sum(axis=1)).ravel()
-    found = choose_genes(counts, total, batch_codes(adata.obs), min_cells=1, n_top_genes=n)
-    known = anndata.AnnData(counts.astype(np.float64), obs=adata.obs, var=adata.var)
-    scanpy.pp.filter_genes(known, min_cells=1)
-    scanpy.pp.normalize_total(known, target_sum=1e4)
-    scanpy.pp.log1p(known)
-    scanpy.pp.highly_variable_genes(known, n_top_genes=n, batch_key="batch" if n_batches > 1 else None)
-    assert set(adata.var_names[found]) == set(known.var_names[known.var["highly_variable"]])
+    genes = choose_genes(counts, total, batch_codes(adata.obs), min_cells=1, n_top_genes=n)
+    scanpy_cells = anndata.AnnData(counts.astype(np.float64), obs=adata.obs, var=adata.var)
+    scanpy.pp.filter_genes(scanpy_cells, min_cells=1)
+    scanpy.pp.normalize_total(scanpy_cells, target_sum=1e4)
+    scanpy.pp.log1p(scanpy_cells)
+    scanpy.pp.highly_variable_genes(scanpy_cells, n_top_genes=n, batch_key="batch" if n_batches > 1 else None)
+    assert set(adata.var_names[genes]) == set(scanpy_cells.var_names[scanpy_cells.var["highly_variable"]])
 
 
 def test_sums_do_not_depend_on_the_blocks(monkeypatch):
@@ -78,7 +54,7 @@ def test_sums_do_not_depend_on_the_blocks(monkeypatch):
     ).all()
 
 
-def test_stored_zeros_change_nothing_and_stay_where_they_are():
+def test_stored_zeros_change_no_measure_and_stay_in_the_matrix():
     adata = raw_cells()
     padded = adata.layers["counts"].copy()
     padded.data[::3] = 0
@@ -90,35 +66,35 @@ def test_stored_zeros_change_nothing_and_stay_where_they_are():
     assert (padded.data == before[0]).all() and (padded.indices == before[1]).all()
 
 
-def test_x_is_what_scanpy_makes_of_the_kept_cells():
+def test_x_is_what_scanpy_computes_from_the_remaining_cells():
     adata = raw_cells()
-    found = preprocess_cells(adata, every_fifth, **CHOICES)
-    known = anndata.AnnData(adata.layers["counts"].copy(), obs=adata.obs, var=adata.var)
-    scanpy.pp.normalize_total(known, target_sum=1e4)
-    scanpy.pp.log1p(known)
-    expected = known[found.obs_names, found.var_names].X.toarray()
-    assert np.allclose(found.X.toarray(), expected, rtol=1e-5) and found.n_vars == 80
+    dataset = preprocess_cells(adata, every_fifth, **CHOICES)
+    scanpy_cells = anndata.AnnData(adata.layers["counts"].copy(), obs=adata.obs, var=adata.var)
+    scanpy.pp.normalize_total(scanpy_cells, target_sum=1e4)
+    scanpy.pp.log1p(scanpy_cells)
+    expected = scanpy_cells[dataset.obs_names, dataset.var_names].X.toarray()
+    assert np.allclose(dataset.X.toarray(), expected, rtol=1e-5) and dataset.n_vars == 80
     assert (
-        found.layers["counts"].toarray() == adata[found.obs_names, found.var_names].layers["counts"].toarray()
+        dataset.layers["counts"].toarray() == adata[dataset.obs_names, dataset.var_names].layers["counts"].toarray()
     ).all()
 
 
-def test_every_threshold_is_kept_and_its_work_recorded():
+def test_every_threshold_is_applied_and_its_effect_recorded():
     adata = raw_cells()
-    found = preprocess_cells(adata, every_fifth, **CHOICES)
-    measured = found.uns["quality"]
-    why = measured["reasons"][measured["removed"]]
-    assert len(why) == adata.n_obs and (why == "").sum() == found.n_obs
-    assert set(measured["reasons"]) == {"", "min_n_genes", "max_mito", "max_doublet"}
-    assert (measured["n_genes"][why == "min_n_genes"] < 60).all() and (
-        measured["n_genes"][why != "min_n_genes"] >= 60
+    dataset = preprocess_cells(adata, every_fifth, **CHOICES)
+    quality = dataset.uns["quality"]
+    reason = quality["reasons"][quality["removed"]]
+    assert len(reason) == adata.n_obs and (reason == "").sum() == dataset.n_obs
+    assert set(quality["reasons"]) == {"", "min_n_genes", "max_mito", "max_doublet"}
+    assert (quality["n_genes"][reason == "min_n_genes"] < 60).all() and (
+        quality["n_genes"][reason != "min_n_genes"] >= 60
     ).all()
-    assert (measured["mito"][why == "max_mito"] > 0.08).all() and (
-        measured["doublet"][why == "max_doublet"] > 0.12
+    assert (quality["mito"][reason == "max_mito"] > 0.08).all() and (
+        quality["doublet"][reason == "max_doublet"] > 0.12
     ).all()
-    assert np.isnan(measured["doublet"][(why == "min_n_genes") | (why == "max_mito")]).all()
-    assert found.uns["thresholds"] == {"min_n_genes": 60, "min_total": 1, "max_mito": 0.08, "max_doublet": 0.12}
-    assert [step.split(":")[0].split()[0] for step in found.uns["steps"]] == [
+    assert np.isnan(quality["doublet"][(reason == "min_n_genes") | (reason == "max_mito")]).all()
+    assert dataset.uns["thresholds"] == {"min_n_genes": 60, "min_total": 1, "max_mito": 0.08, "max_doublet": 0.12}
+    assert [step.split(":")[0].split()[0] for step in dataset.uns["steps"]] == [
         "quality", "split", "doublets", "genes", "normalisation"
     ]  # fmt: skip
 
@@ -130,33 +106,35 @@ def training_part(adata: anndata.AnnData) -> pd.DataFrame:
 
 def test_nothing_leaks_from_labels_or_test_rows():
     adata = raw_cells()
-    known = training_part(preprocess_cells(adata, every_fifth, **CHOICES))
+    expected = training_part(preprocess_cells(adata, every_fifth, **CHOICES))
     generator = np.random.default_rng(1)
     relabelled = adata.copy()
     relabelled.obs["label"] = pd.Categorical(generator.permutation(adata.obs["label"].astype(str)))
-    pd.testing.assert_frame_equal(training_part(preprocess_cells(relabelled, every_fifth, **CHOICES)), known)
+    pd.testing.assert_frame_equal(training_part(preprocess_cells(relabelled, every_fifth, **CHOICES)), expected)
     tested = np.asarray(every_fifth(adata.obs)) == "test"
     disturbed = adata.copy()
     counts = adata.layers["counts"].toarray()
     counts[tested] = generator.permuted(counts[tested], axis=1)  # each test cell's counts at other genes
     disturbed.layers["counts"] = sparse.csr_matrix(counts)
-    pd.testing.assert_frame_equal(training_part(preprocess_cells(disturbed, every_fifth, **CHOICES)), known)
+    pd.testing.assert_frame_equal(training_part(preprocess_cells(disturbed, every_fifth, **CHOICES)), expected)
     order = np.arange(adata.n_obs)
     order[tested] = generator.permutation(order[tested])
-    pd.testing.assert_frame_equal(training_part(preprocess_cells(adata[order].copy(), every_fifth, **CHOICES)), known)
+    pd.testing.assert_frame_equal(
+        training_part(preprocess_cells(adata[order].copy(), every_fifth, **CHOICES)), expected
+    )
 
 
-def test_training_rows_do_choose_the_genes():
+def test_training_rows_determine_the_genes():
     adata = raw_cells()
-    known = preprocess_cells(adata, every_fifth, **CHOICES)
+    before = preprocess_cells(adata, every_fifth, **CHOICES)
     counts = adata.layers["counts"].toarray()
     trained = np.asarray(every_fifth(adata.obs)) == "train"
     counts[trained] = np.random.default_rng(1).permuted(counts[trained], axis=1)
     adata.layers["counts"] = sparse.csr_matrix(counts)
-    assert set(preprocess_cells(adata, every_fifth, **CHOICES).var_names) != set(known.var_names)
+    assert set(preprocess_cells(adata, every_fifth, **CHOICES).var_names) != set(before.var_names)
 
 
-def test_doublets_are_found_where_they_were_made():
+def test_simulated_doublets_have_high_scores():
     adata = raw_cells(n=600, n_batches=1)
     counts, label = adata.layers["counts"].toarray(), adata.obs["label"].cat.codes.to_numpy()
     pairs = [(i, j) for i, j in zip(np.flatnonzero(label == 0), np.flatnonzero(label == 1), strict=False)][:40]
@@ -165,7 +143,7 @@ def test_doublets_are_found_where_they_were_made():
     assert np.median(scores[600:]) > np.quantile(scores[:600], 0.9)
 
 
-def test_large_and_small_batches_are_not_searched_for_doublets(monkeypatch):
+def test_large_and_small_batches_get_no_doublet_scores(monkeypatch):
     counts, groups = raw_cells().layers["counts"], np.repeat([0, 1, -1], [300, 90, 10])
     scores = quality_control.doublet_scores(counts, counts.sum(axis=1).A1, groups, seed=0)
     assert np.isfinite(scores[:300]).all() and np.isnan(scores[300:]).all()
@@ -173,17 +151,15 @@ def test_large_and_small_batches_are_not_searched_for_doublets(monkeypatch):
     assert np.isnan(quality_control.doublet_scores(counts, counts.sum(axis=1).A1, groups, seed=0)).all()
 
 
-def test_unlabelled_cells_go():
+def test_cells_without_a_label_are_removed():
     adata = raw_cells()
     adata.obs["label"] = adata.obs["label"].cat.remove_categories("type 0")
-    found = preprocess_cells(adata, every_fifth, min_genes=1)
-    assert found.n_obs == adata.obs["label"].notna().sum() and found.obs["label"].notna().all()
+    dataset = preprocess_cells(adata, every_fifth, min_genes=1)
+    assert dataset.n_obs == adata.obs["label"].notna().sum() and dataset.obs["label"].notna().all()
 
 
 def test_thresholds_that_leave_nothing_are_refused():
-    with pytest.raises(
-        Refused, match=r"cells: none of 400 passes the thresholds, they fail \{'min_n_genes': 400\}; relax"
-    ):
+    with pytest.raises(Refused, match=r"cells: none of 400 .*'min_n_genes': 400"):
         preprocess_cells(raw_cells(), every_fifth, min_genes=1000)
-    with pytest.raises(Refused, match="cells: no gene is seen in 999 cells; lower min_cells"):
+    with pytest.raises(Refused, match=r"cells: no gene .*999 cells.*min_cells"):
         preprocess_cells(raw_cells(), every_fifth, min_genes=1, min_cells=999)

@@ -64,9 +64,7 @@ def test_every_equation_that_the_code_cites_stands_in_the_text():
         assert rf"\label{{{label}}}" in texts, f"no equation {label}"
 
 
-@pytest.mark.parametrize(
-    "module", ["nn.divergences", "nn.likelihoods", "nn.objective", "runs.baselines.principal_components"]
-)
+@pytest.mark.parametrize("module", ["nn.divergences", "nn.likelihoods", "nn.objective", "data.principal_components"])
 def test_every_formula_of_the_pure_parts_stands_in_the_appendix(module):
     """Each public function of these files computes a numbered equation."""
     listed = {function for _, function, _ in ROW.findall(source(BOOK / "appendices" / "equations.tex"))}

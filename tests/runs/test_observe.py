@@ -1,4 +1,4 @@
-"""Step observe: which labels are shown, that the draw is fair and fixed, and what is refused."""
+"""Step `observe`: which labels are visible, that the draw is balanced and reproducible, and what is refused."""
 
 import subprocess
 import sys
@@ -23,78 +23,80 @@ def digits(tmp_path_factory):
     return path
 
 
-def labels_shown(digits, tmp_path, labels: str, seed: int = 0) -> pd.DataFrame:
+def observed_table(digits, tmp_path, labels: str, seed: int = 0) -> pd.DataFrame:
+    """The rows and labels that the step writes."""
     observe(digits, tmp_path / "observed.csv", labels, seed)
     return pd.read_csv(tmp_path / "observed.csv", dtype=str, keep_default_na=False)
 
 
 @pytest.mark.parametrize(("labels", "n"), [("none", 0), ("all", 1438), ("0.1", 144), ("100", 100), ("10", 10)])
-def test_as_many_labels_as_asked_for_and_every_class_among_them(digits, tmp_path, labels, n):
-    observed = labels_shown(digits, tmp_path, labels)
-    shown = observed["label"][observed["label"] != ""]
+def test_the_requested_number_of_labels_is_visible_with_every_class_among_them(digits, tmp_path, labels, n):
+    observed = observed_table(digits, tmp_path, labels)
+    visible = observed["label"][observed["label"] != ""]
     assert list(observed) == ["row", "label"] and len(observed) == 1438
-    assert len(shown) == n
+    assert len(visible) == n
     if n:
-        assert shown.nunique() == 10 and shown.value_counts().max() <= 1.2 * n / 10 + 1
+        assert visible.nunique() == 10 and visible.value_counts().max() <= 1.2 * n / 10 + 1
 
 
-def test_shown_labels_are_the_true_ones_of_training_rows(digits, tmp_path):
-    observed = labels_shown(digits, tmp_path, "50").set_index("row")["label"]
+def test_visible_labels_are_the_true_labels_of_training_rows(digits, tmp_path):
+    observed = observed_table(digits, tmp_path, "50").set_index("row")["label"]
     obs = load_dataset(digits).obs
-    shown = observed[observed != ""]
+    visible = observed[observed != ""]
     assert list(observed.index) == list(obs.index[obs["split"] == "train"])
-    assert (obs.loc[shown.index, "label"].astype(str) == shown).all()
+    assert (obs.loc[visible.index, "label"].astype(str) == visible).all()
 
 
-def test_labels_of_one_batch_are_all_shown(digits, tmp_path):
+def test_all_labels_of_one_batch_are_visible(digits, tmp_path):
     adata = load_dataset(digits)
     adata.obs["batch"] = pd.Categorical(["left" if i % 3 else "right" for i in range(adata.n_obs)])
     adata.write_h5ad(tmp_path / "both.h5ad")
-    observed = labels_shown(tmp_path / "both.h5ad", tmp_path, "batch:right").set_index("row")["label"]
+    observed = observed_table(tmp_path / "both.h5ad", tmp_path, "batch:right").set_index("row")["label"]
     training = adata.obs.loc[observed.index]
     assert ((observed != "") == (training["batch"] == "right")).all()
     assert (observed == training["label"].astype(str))[observed != ""].all()
-    with pytest.raises(Refused, match="labels: batch 'up' does not occur; allowed: left, right"):
+    with pytest.raises(Refused, match=r"batch 'up' .*left, right"):
         observe(tmp_path / "both.h5ad", tmp_path / "other.csv", "batch:up")
-    with pytest.raises(Refused, match="labels: batch 'up' does not occur; allowed: none, there are none"):
+    with pytest.raises(Refused, match=r"batch 'up' .*none"):
         observe(digits, tmp_path / "other.csv", "batch:up")
 
 
 def test_the_draw_depends_on_the_seed_only(digits, tmp_path):
-    first = labels_shown(digits, tmp_path, "100")
-    assert first.equals(labels_shown(digits, tmp_path, "100"))
-    assert not first.equals(labels_shown(digits, tmp_path, "100", seed=1))
+    first = observed_table(digits, tmp_path, "100")
+    assert first.equals(observed_table(digits, tmp_path, "100"))
+    assert not first.equals(observed_table(digits, tmp_path, "100", seed=1))
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ("some", "labels is 'some'; allowed: none, all, louvain, a share in"),
-        ("2000", r"labels: 2000 asks for 2000 labelled rows; allowed: 10 \(one for each class\) to 1438"),
-        ("0.001", "labels: 0.001 asks for 1 labelled rows; allowed: 10"),
-        ("-3", "labels is -3; allowed: none, all"),
-        ("12.5", "labels is 12.5; allowed: none, all"),
+        ("some", "labels is 'some'; .*none, all, louvain, "),
+        ("2000", "labels: 2000 .*10 .*1438"),
+        ("0.001", r"labels: 0\.001 .*1 .*10"),
+        ("-3", "labels is -3; .*none, all"),
+        ("12.5", r"labels is 12\.5; .*none, all"),
     ],
 )
-def test_the_impossible_is_refused_and_nothing_written(digits, tmp_path, labels, message):
+def test_impossible_settings_are_refused_and_nothing_is_written(digits, tmp_path, labels, message):
     with pytest.raises(Refused, match=message):
         observe(digits, tmp_path / "observed.csv", labels)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_refusal_on_the_command_line_is_one_line(tmp_path):
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "gmvae.runs.observe", "--data", tmp_path / "none.h5ad", "--output", tmp_path / "o.csv"],
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and "no such file" in done.stderr
+    assert process.returncode == 1
+    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+    assert "no such file" in process.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_louvain_clusters_stand_in_the_place_of_labels(digits, tmp_path):
-    """As many as asked for, those of the baseline of the same seed, and the same whatever the labels say."""
+def test_louvain_clusters_take_the_place_of_labels(digits, tmp_path):
+    """The requested number, equal to the baseline's clusters of the same seed, whatever the labels are."""
     observe(digits, tmp_path / "observed.csv", "louvain", n_components=9, n_dimensions=12)
     observed = pd.read_csv(tmp_path / "observed.csv", dtype=str).set_index("row")["label"]
     assert sorted(observed.unique()) == [f"louvain {k}" for k in range(9)]
@@ -112,7 +114,7 @@ def test_louvain_clusters_stand_in_the_place_of_labels(digits, tmp_path):
 
 
 def islands(n_parts: int) -> anndata.AnnData:
-    """Points in parts so far from each other that no resolution joins them."""
+    """Points in parts so far apart that no resolution joins them."""
     part = np.arange(40 * n_parts) % n_parts
     x = np.random.default_rng(0).normal(size=(len(part), 3)) + 1e3 * part[:, None]
     obs = pd.DataFrame(index=[f"r{i}" for i in range(len(part))])
@@ -124,20 +126,20 @@ def islands(n_parts: int) -> anndata.AnnData:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "louvain: n_components is None; allowed: 1 to 160"),
-        ({"n_components": 161}, "louvain: n_components is 161; allowed: 1 to 160"),
-        ({"n_components": 4, "n_dimensions": 4}, "louvain: n_dimensions is 4; allowed: 1 to 3"),
-        ({"n_components": 3, "n_dimensions": 2}, "louvain: the graph falls into 5 parts; allowed: n_components from 5"),
+        ({}, "louvain: n_components is None; .*1 to 160"),
+        ({"n_components": 161}, "louvain: n_components is 161; .*1 to 160"),
+        ({"n_components": 4, "n_dimensions": 4}, "louvain: n_dimensions is 4; .*1 to 3"),
+        ({"n_components": 3, "n_dimensions": 2}, "louvain: .*5 parts; .*n_components from 5"),
     ],
 )
-def test_a_guide_that_cannot_be_is_refused(tmp_path, options, message):
+def test_an_impossible_clustering_is_refused(tmp_path, options, message):
     islands(5).write_h5ad(tmp_path / "islands.h5ad")
     with pytest.raises(Refused, match=message):
         observe(tmp_path / "islands.h5ad", tmp_path / "observed.csv", "louvain", **options)
     assert not (tmp_path / "observed.csv").exists()
 
 
-def test_a_guide_needs_no_labels_and_none_of_its_own_names(tmp_path, capsys):
+def test_a_clustering_needs_no_labels_and_refuses_classes_named_like_clusters(tmp_path, capsys):
     adata = islands(2)
     adata.write_h5ad(tmp_path / "islands.h5ad")
     observe(tmp_path / "islands.h5ad", tmp_path / "observed.csv", "louvain", n_components=2, n_dimensions=2)
@@ -145,5 +147,5 @@ def test_a_guide_needs_no_labels_and_none_of_its_own_names(tmp_path, capsys):
     assert (observed.iloc[::2] == observed[0]).all() and (observed.iloc[1::2] == observed[1]).all()
     adata.obs["label"] = pd.Categorical(["louvain 1"] * adata.n_obs)
     adata.write_h5ad(tmp_path / "islands.h5ad")
-    with pytest.raises(Refused, match="has classes of its own with names as 'louvain 0'"):
+    with pytest.raises(Refused, match=r"louvain: .*'louvain 0'"):
         observe(tmp_path / "islands.h5ad", tmp_path / "other.csv", "louvain", n_components=2, n_dimensions=2)

@@ -1,4 +1,4 @@
-"""Predicted responses: the measures against scipy and scikit-learn, the expectations by hand, the step on a model."""
+"""Predicted responses: measures compared with scipy and scikit-learn, expectations by hand, the step on models."""
 
 import anndata
 import numpy as np
@@ -166,7 +166,7 @@ def test_mean_shift_is_exact_where_all_types_move_alike_and_no_change_explains_n
 # ---------------------------------------------------------------------------------------------------------- the cells
 
 
-def a_set(**changes):
+def small_set(**changes):
     """Six rows: a type under both conditions, held out under one."""
     obs = {"label": list("aaabbb"), "condition": list("ccsccs"), "split": ["train", "test", "test"] + ["train"] * 3}
     obs = pd.DataFrame({key: pd.Categorical(values) for key, values in (obs | changes).items()}, index=list("123456"))
@@ -174,9 +174,9 @@ def a_set(**changes):
 
 
 def test_control_cells_of_both_splits_predict_the_held_out_ones():
-    found = find_held_out(a_set(), "a", "s")
-    assert found.control.tolist() == [True, True, False, False, False, False]
-    assert found.stimulated.tolist() == [False, False, True, False, False, False] and found.condition == 1
+    cells = find_held_out(small_set(), "a", "s")
+    assert cells.control.tolist() == [True, True, False, False, False, False]
+    assert cells.stimulated.tolist() == [False, False, True, False, False, False] and cells.condition == 1
 
 
 @pytest.mark.parametrize(
@@ -188,32 +188,32 @@ def test_control_cells_of_both_splits_predict_the_held_out_ones():
         ({"condition": list("cccccs")}, "a", "no cells"),
     ],
 )
-def test_what_was_not_held_out_is_refused(changes, label, message):
+def test_cells_that_were_not_held_out_are_refused(changes, label, message):
     with pytest.raises(Refused, match=message):
-        find_held_out(a_set(**changes), label, "s")
+        find_held_out(small_set(**changes), label, "s")
 
 
-def test_genes_and_what_is_trained_on_never_see_the_held_out_cells():
+def test_genes_training_rows_and_expectations_do_not_depend_on_the_held_out_cells():
     draws = np.random.default_rng(0)
     obs = pd.DataFrame({"label": np.repeat(["a", "b"], 60), "condition": np.tile(["c", "s"], 60)}).astype("category")
     obs.index = [f"cell {i}" for i in range(120)]
     counts = draws.poisson(draws.gamma(1, 2, 300), (120, 300)).astype(np.float32)
-    held = ((obs["label"] == "a") & (obs["condition"] == "s")).to_numpy()
-    other = counts.copy()
-    other[held] = draws.permuted(other[held], axis=1) * 3
+    held_out = ((obs["label"] == "a") & (obs["condition"] == "s")).to_numpy()
+    changed = counts.copy()
+    changed[held_out] = draws.permuted(changed[held_out], axis=1) * 3
 
-    def trained(matrix):
+    def training_rows(matrix):
         adata = anndata.AnnData(obs=obs.copy(), var=pd.DataFrame(index=[f"g{j}" for j in range(300)]))
         adata.layers["counts"] = matrix
         adata.uns = {"likelihood": "negative_binomial", "shape": np.array([], dtype=np.int64)}
-        asked = {"label": "a", "condition": "s"}
-        found = preprocess_cells(
-            adata, lambda obs: divide_rows(obs, 0.1, 0, hold_out=asked), min_genes=1, n_top_genes=50
+        hold_out = {"label": "a", "condition": "s"}
+        dataset = preprocess_cells(
+            adata, lambda obs: divide_rows(obs, 0.1, 0, hold_out=hold_out), min_genes=1, n_top_genes=50
         )
-        assert (found.obs["split"][held] == "test").all()
-        return found[found.obs["split"] == "train"]
+        assert (dataset.obs["split"][held_out] == "test").all()
+        return dataset[dataset.obs["split"] == "train"]
 
-    first, second = trained(counts), trained(other)
+    first, second = training_rows(counts), training_rows(changed)
     pd.testing.assert_frame_equal(first.to_df(), second.to_df())
     label, treated = first.obs["label"].to_numpy(dtype=str), (first.obs["condition"] == "s").to_numpy()
     change = [mean_shift.change(part.to_df().to_numpy(), label, treated) for part in (first, second)]
@@ -266,7 +266,7 @@ TRAINED = [
 MODELS = ["no_change", "mean_shift", *(name for name, _, _ in TRAINED)]
 
 
-def test_scgen_s_response_is_delta_added_by_hand(toy):
+def test_the_response_of_scgen_is_delta_added_by_hand(toy):
     adata = load_dataset(toy / "toy.h5ad")
     cells = find_held_out(adata, *HELD.values())
     model, _ = load_weights(toy / "scgen" / "weights.safetensors", torch.device("cpu"))
@@ -285,7 +285,7 @@ def test_scgen_s_response_is_delta_added_by_hand(toy):
     assert r2 == pytest.approx(pearsonr(by_hand[0], stimulated).statistic ** 2, abs=1e-6)
 
 
-def test_every_model_has_every_measure_and_the_mixture_both_ways(toy):
+def test_every_model_has_every_measure_and_the_mixture_has_both_ways(toy):
     for model in MODELS:
         table = pd.read_csv(toy / model / "response.csv")
         ways = ["", "z_"] if model == "cgmdvae" else [""]
@@ -293,7 +293,7 @@ def test_every_model_has_every_measure_and_the_mixture_both_ways(toy):
         assert len(table) == 2 * 8 * len(ways) and np.isfinite(table.value).all()
 
 
-def test_the_toy_s_common_shift_is_what_the_others_mean_shift_says(toy):
+def test_the_shift_that_all_classes_of_the_toy_share_is_predicted_by_the_mean_shift(toy):
     """All classes of the toy are moved alike, so the mean shift is right up to noise. scGen's delta is, too, from types
     of both conditions; as published the held-out type is in one mean only, and delta carries composition."""
     change = {}
@@ -304,7 +304,7 @@ def test_the_toy_s_common_shift_is_what_the_others_mean_shift_says(toy):
     assert change["scgen_shared"] > change["no_change"] > change["scgen"]
 
 
-def test_a_response_is_the_same_again(toy, tmp_path):
+def test_predicting_twice_gives_the_same_bytes(toy, tmp_path):
     written = {"output": tmp_path / "r.csv", "profiles": tmp_path / "p.csv"}
     weights = toy / "cgmdvae" / "weights.safetensors"
     respond(toy / "toy.h5ad", weights, **written, task="t", model="cgmdvae", **HELD, n_draws=4, device="cpu")
@@ -312,7 +312,7 @@ def test_a_response_is_the_same_again(toy, tmp_path):
     assert (tmp_path / "p.csv").read_bytes() == (toy / "cgmdvae" / "profiles.csv").read_bytes()
 
 
-def test_predicted_counts_are_seen_as_real_ones_are():
+def test_predicted_counts_are_normalised_as_real_ones_are():
     """The mean of log-normalised draws against the sum over all counts, within 5 standard errors."""
     p = Likelihood("negative_binomial", 2, 3)
     p.log_r.data = torch.tensor([0.0, 1.0, -1.0]).expand(2, 1, 3).clone()
@@ -416,7 +416,7 @@ def test_the_figure_has_a_panel_for_each_model_and_way(toy, tmp_path):
         response.draw(tmp_path / "f.pdf", "t", names, [tmp_path / "p.csv"], ["cvae"])
 
 
-def test_a_task_that_holds_out_a_type_asks_for_its_response():
+def test_a_task_that_holds_out_a_type_plans_its_response():
     task = "kang_without_b"
     assert (
         held_out_type(CONFIG, task) == {"label": "B", "condition": "stimulated"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from data.test_preprocessing import CHOICES, every_fifth, raw_cells
+from support.cells import CHOICES, every_fifth, raw_cells
 
 from gmvae.data.preprocessing import preprocess_cells
 from gmvae.pipeline.errors import Refused

@@ -163,9 +163,8 @@ def test_a_run_that_diverges_says_where_and_what_to_try(toy, tmp_path):
     message = process.communicate()[1]
     assert process.returncode == 1
     assert re.fullmatch(
-        r"error: \w+ of seed 0 is not finite, or above 1e\+10, in epoch \d+ \(likewise seeds 1\); "
-        rf"{tmp_path}/checkpoint.safetensors has it as it was an epoch before, and the others trained to their end: "
-        r"no other seed is left; try a training.learning_rate below 1e\+15, or training.clip: 1\n",
+        rf"error: \w+ of seed 0 .* 1e\+10, in epoch \d+ .*seeds 1\).* {tmp_path}/checkpoint\.safetensors .*"
+        r"no other seed .*training\.learning_rate below 1e\+15, .*training\.clip: 1\n",
         message,
     ), message
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.safetensors"]
@@ -197,13 +196,12 @@ def poisoned(monkeypatch):
 
 def test_what_survives_a_divergence_is_kept_and_written_when_asked_for(toy, tmp_path, poisoned, monkeypatch, capsys):
     folder = tmp_path / "run"
-    with pytest.raises(Refused) as refusal:
-        run(toy, folder)
-    assert str(refusal.value) == (
-        f"kl_z of seed 0 is not finite, or above 1e+10, in epoch 2; {folder}/checkpoint.safetensors has it as it was "
-        "an epoch before, and the others trained to their end: set training.diverged to keep to write them all so, or "
-        "try a training.learning_rate below 0.001, or training.clip: 1"
+    message = (
+        rf"^kl_z of seed 0 .* 1e\+10, in epoch 2; {folder}/checkpoint\.safetensors .*training\.diverged to keep"
+        r".*training\.learning_rate below 0\.001, .*training\.clip: 1$"
     )
+    with pytest.raises(Refused, match=message):
+        run(toy, folder)
     assert [file.name for file in folder.iterdir()] == ["checkpoint.safetensors"]
     monkeypatch.undo()
     monkeypatch.setattr("gmvae.training.loop.train_epoch", None)  # nothing is trained again

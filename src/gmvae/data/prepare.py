@@ -1,4 +1,4 @@
-"""Step prepare: a source's raw files become the data set that all later steps read."""
+"""Step `prepare`: turn the raw files of a source into the dataset that all later steps read."""
 
 import importlib
 from collections.abc import Callable, Iterable
@@ -38,16 +38,25 @@ def prepare(
     rows: dict | None = None,
     cells: dict | None = None,
 ) -> None:
-    """Read a source, split it into training and test rows, check it, and write it as one .h5ad.
+    """Read a source, split it into training and test rows, check it, and write it as one .h5ad file.
 
-    source: the reader, a module of gmvae.data.readers. output: the .h5ad to write. name: shown in figures and tables.
-    raw: the folder of the source's downloaded files. settings: keywords of the reader. test_share: the share of test
-    rows, drawn alike in every class, condition and batch; none where the source brings its own split. split_seed:
-    the seed of that draw. rows: what to derive: {"join": {"source", "settings"}, "merge": {new label: [labels]},
-    "coarse": {group: [labels]}, "keep": {annotation: [values]}, "condition": "batch", "train_only": [labels], "tested":
-    {annotation: [values]}, "hold_out": {annotation: value}}. cells: thresholds of the preprocessing (keywords of
-    gmvae.data.preprocessing.preprocess_cells); none, and the counts are taken as they are.
-    Raises Refused where the source is unknown, a file is damaged or breaks the data contract.
+    Args:
+        source: The reader, a module of gmvae.data.readers.
+        output: The .h5ad file to write.
+        name: Name of the dataset in figures and tables.
+        raw: Folder of the source's downloaded files.
+        settings: Keyword arguments of the reader.
+        test_share: Share of the rows that are drawn for testing, the same in every combination of class, condition and
+            batch; left out where the source has a split of its own.
+        split_seed: Seed of that draw.
+        rows: How the rows differ from the source's: {"join": {"source", "settings"}, "merge": {new label: [labels]},
+            "coarse": {group: [labels]}, "keep": {annotation: [values]}, "condition": "batch", "train_only": [labels],
+            "tested": {annotation: [values]}, "hold_out": {annotation: value}}.
+        cells: Thresholds of the preprocessing of raw counts, keyword arguments of
+            gmvae.data.preprocessing.preprocess_cells; without them all cells and genes are used.
+
+    Raises:
+        Refused: The source or a setting is unknown, a file is damaged, or the result breaks the contract of datasets.
     """
     rows = rows or {}
     check_keys("rows", rows, KEYS)
@@ -63,37 +72,41 @@ def prepare(
             normalise_counts(adata)
     print_untested_classes(adata.obs)
     adata.uns["name"] = name
-    check_dataset(adata, f"data set {output.stem}")
+    check_dataset(adata, f"dataset {output.stem}")
     write_h5ad(adata, output)
 
 
 def read_source(source: str, raw: Path | None, settings: dict) -> anndata.AnnData:
-    """What the reader <source> reads. Raises Refused where there is no such reader or it takes no such setting."""
+    """Call the reader <source>. Raises Refused where there is no such reader or it has no such setting."""
     if source not in plugin_names("reader"):
         raise Refused(f"source: '{source}' is unknown; allowed: {', '.join(plugin_names('reader'))}")
-    taken = parameter_names(f"gmvae.data.readers.{source}", "read")[1:]
-    check_keys(f"settings of source {source}", settings, taken)
+    allowed = parameter_names(f"gmvae.data.readers.{source}", "read")[1:]
+    check_keys(f"settings of source {source}", settings, allowed)
     return importlib.import_module(f"gmvae.data.readers.{source}").read(raw, **settings)
 
 
-def check_keys(entry: str, found: dict, allowed: Iterable[str]) -> None:
-    """Raise Refused where the entry holds a key that is not allowed."""
-    for key in found:
+def check_keys(entry: str, content: dict, allowed: Iterable[str]) -> None:
+    """Raise Refused where an entry of the config has a key that is not allowed."""
+    for key in content:
         if key not in allowed:
             raise Refused(f"{entry}: '{key}' is unknown; allowed: {', '.join(allowed) or 'none'}")
 
 
 def derive_set(adata: anndata.AnnData, source: str, raw: Path | None, rows: dict) -> anndata.AnnData:
-    """The rows that the entry asks for: joined with another source's, labels merged and grouped, some kept, the batch
-    taken for the condition."""
+    """Derive the rows that the entry `rows` describes.
+
+    They are joined with those of another source, their labels are merged and grouped, some rows are kept, and the
+    batch becomes the condition, in this order.
+    """
     if "join" in rows:
-        other = rows["join"]["source"]
-        of_other = read_source(other, raw.parent / other if raw else None, rows["join"].get("settings", {}))
-        adata = join_sources({source: adata, other: of_other})
+        second = rows["join"]["source"]
+        second_raw = raw.parent / second if raw else None
+        parts = {source: adata, second: read_source(second, second_raw, rows["join"].get("settings", {}))}
+        adata = join_sources(parts)
     if "merge" in rows:
         adata.obs = merge_labels(adata.obs, rows["merge"])
         if "join" in rows:
-            del adata.obs["type"]  # each source has names of its own: they are no common scale to be judged by
+            del adata.obs["type"]  # the sources name types differently: runs cannot be judged by them
     if "coarse" in rows:
         adata.obs = group_labels(adata.obs, rows["coarse"])
     if "keep" in rows:
@@ -107,17 +120,17 @@ def derive_set(adata: anndata.AnnData, source: str, raw: Path | None, rows: dict
 def choose_split(
     adata: anndata.AnnData, source: str, test_share: float | None, seed: int, rows: dict
 ) -> Callable[[pd.DataFrame], pd.Categorical]:
-    """What says train or test for each row of an obs: the source's own split, or a draw."""
+    """A function from obs to train or test for each of its rows: the source's own split, or a draw."""
     if "split" in adata.obs:
         if test_share is not None:
-            raise Refused(f"test_share is {test_share}, but source {source} brings its own split; leave it out")
+            raise Refused(f"test_share is {test_share}, but source {source} has its own split; leave test_share out")
         return lambda obs: pd.Categorical(obs["split"], categories=["test", "train"])
     lowest = 0 if "hold_out" in rows else np.nextafter(0, 1)
     if test_share is None or not lowest <= test_share < 1:
-        found = "missing" if test_share is None else test_share
-        raise Refused(f"test_share is {found}; allowed with source {source}: a share in (0, 1), such as 0.2")
-    chosen = {key: rows[key] for key in ("train_only", "tested", "hold_out") if key in rows}
-    return lambda obs: divide_rows(obs, test_share, seed, **chosen)
+        given = "missing" if test_share is None else test_share
+        raise Refused(f"test_share is {given}; allowed with source {source}: a share in (0, 1), such as 0.2")
+    options = {key: rows[key] for key in ("train_only", "tested", "hold_out") if key in rows}
+    return lambda obs: divide_rows(obs, test_share, seed, **options)
 
 
 def print_untested_classes(obs: pd.DataFrame) -> None:

@@ -1,13 +1,15 @@
-"""From the raw counts of cells to what models see, in the order of the field, with nothing fitted outside training.
+"""From the raw counts of cells to what models see, in the usual order of the field; only training rows are fitted to.
 
-1. quality: cells outside the thresholds go, each judged by itself; where there are labels, so do cells without one.
+1. quality: cells outside the thresholds are removed, each judged by itself; where there are labels, so are cells
+   without one.
 2. split: training and test rows.
-3. doublets: scored within the training rows and within the test rows, by batch; those above the threshold go.
-4. genes: those seen in enough training cells, and of these the most variable ones of the training rows, by batch.
+3. doublets: scored within the training rows and within the test rows, by batch; those above the threshold are removed.
+4. genes: those with a count in enough training cells, and of these the most variable ones in the training rows, by
+   batch.
 5. normalisation: X = log1p(counts * 1e4 / total), total over all genes; the counts of the chosen genes stay in a layer.
 
-Doublets are scanpy's own. Its measures, genes and normalisation take a whole matrix in memory: they are computed here
-by blocks of rows, and the tests hold them against scanpy's.
+Doublets are found by scanpy. Its measures, genes and normalisation need a whole matrix in memory: here they are
+computed by blocks of rows, and the tests compare them with scanpy's.
 """
 
 from collections.abc import Callable
@@ -22,10 +24,12 @@ from gmvae.data.row_blocks import select_counts
 from gmvae.data.variable_genes import choose_genes
 from gmvae.pipeline.errors import Refused
 
+Split = Callable[[pd.DataFrame], pd.Categorical]  # from the obs of cells to train or test for each
+
 
 def preprocess_cells(
     adata: anndata.AnnData,
-    split: Callable[[pd.DataFrame], pd.Categorical],
+    split: Split,
     *,
     min_genes: int = 200,
     max_genes: int | None = None,
@@ -37,47 +41,52 @@ def preprocess_cells(
     n_top_genes: int = 2000,
     seed: int = 0,
 ) -> anndata.AnnData:
-    """The cells and genes that are modelled, of raw counts [N, D] in layers["counts"], in memory or in a file.
+    """Choose the cells and genes that are modelled, and normalise their counts.
 
-    split: obs of the cells of good quality -> train or test for each. min_genes, max_genes: genes with a count in a
-    cell. min_total, max_total: its counts. max_mito: the largest share of mitochondrial counts. max_doublet: the
-    largest scrublet score; none, and no doublets are looked for. min_cells: training cells in which a gene is seen.
-    n_top_genes: genes that are modelled. seed: of the simulated doublets. `uns` gets quality (what was measured on
-    each raw cell, and why it went), thresholds, and steps, in their order. Raises Refused where nothing is left.
+    Args:
+        adata: Raw counts [N, D] in layers["counts"], in memory or in a file.
+        split: Function from the obs of the cells of good quality to `train` or `test` for each.
+        min_genes: Smallest number of genes with a count in a cell.
+        max_genes: Largest number of genes with a count in a cell.
+        min_total: Smallest total count of a cell.
+        max_total: Largest total count of a cell.
+        max_mito: Largest share of mitochondrial counts in a cell.
+        max_doublet: Largest scrublet score of a cell; without it no doublets are looked for.
+        min_cells: Smallest number of training cells with a count of a gene.
+        n_top_genes: Number of genes that are modelled.
+        seed: Seed of the simulated doublets.
+
+    Returns:
+        The chosen cells and genes. `uns` has `quality` (measures of each raw cell, and why it was removed),
+        `thresholds`, and `steps`, one line each.
+
+    Raises:
+        Refused: No cell or no gene is left.
     """
     thresholds = {"min_n_genes": min_genes, "max_n_genes": max_genes, "min_total": max(min_total, 1)}
     thresholds |= {"max_total": max_total, "max_mito": max_mito}
     quality = judge_cells(adata, thresholds)
     steps = [describe_step("quality", quality, thresholds)]
-    kept = passing_cells(quality)
-    division = np.full(len(quality), "", dtype=object)
-    division[kept] = np.asarray(split(adata.obs[kept].copy()))
+    division = split_cells(adata.obs, quality, split)
     steps.append(f"split: {(division == 'train').sum()} training and {(division == 'test').sum()} test cells")
-    counts, batch = adata.layers["counts"], batch_codes(adata.obs)
     if max_doublet is not None:
         thresholds["max_doublet"] = max_doublet
-        compared = np.where(kept, 2 * batch + (division == "test"), -1)
-        quality["doublet"] = doublet_scores(counts, quality["total"].to_numpy(), compared, seed)
-        quality.loc[quality["doublet"] > max_doublet, "removed"] = "max_doublet"
-        steps.append(
-            describe_step("doublets by scrublet, in each batch and split", quality, {"max_doublet": max_doublet})
-        )
-        kept = passing_cells(quality)
-    training = np.where(kept & (division == "train"), batch, -1)
-    genes = choose_genes(counts, quality["total"].to_numpy(), training, min_cells, n_top_genes)
+        remove_doublets(adata, quality, division, max_doublet, seed)
+        step = "doublets by scrublet, in each batch and split"
+        steps.append(describe_step(step, quality, {"max_doublet": max_doublet}))
+    genes = choose_training_genes(adata, quality, division, min_cells, n_top_genes)
     steps.append(f"genes: {genes.sum()} most variable of {len(genes)}, seen in at least {min_cells} training cells")
     steps.append("normalisation: log1p(counts * 1e4 / total over all genes)")
-    found = assemble_dataset(adata, kept, genes, quality["total"].to_numpy())
-    found.obs["split"] = pd.Categorical(division[kept], categories=["test", "train"])
-    found.uns = dict(adata.uns) | {"steps": np.array(steps, dtype=object), "quality": quality_arrays(quality)}
-    found.uns["thresholds"] = {key: float(value) for key, value in thresholds.items() if value is not None}
-    return found
+    dataset = assemble_dataset(adata, quality, division, genes)
+    dataset.uns = dict(adata.uns) | {"steps": np.array(steps, dtype=object), "quality": quality_arrays(quality)}
+    dataset.uns["thresholds"] = {key: float(value) for key, value in thresholds.items() if value is not None}
+    return dataset
 
 
 def judge_cells(adata: anndata.AnnData, thresholds: dict[str, float | None]) -> pd.DataFrame:
-    """What is measured on each raw cell [N], and `removed`: why it is left out, '' if it is not."""
+    """The measures of each raw cell [N], and `removed`: why it is removed, '' if it is not."""
     quality = measure_cells(adata.layers["counts"], adata.var_names)
-    if "mito" in adata.obs:  # the source's own measure, where the names of genes do not tell
+    if "mito" in adata.obs:  # the source's own measure, where the names of genes do not show it
         quality["mito"] = adata.obs["mito"].to_numpy()
     quality["removed"] = removal_reasons(quality, thresholds)
     if "label" in adata.obs:
@@ -85,13 +94,15 @@ def judge_cells(adata: anndata.AnnData, thresholds: dict[str, float | None]) -> 
     return quality
 
 
-def passing_cells(quality: pd.DataFrame) -> np.ndarray:
-    """A mask [N] of the cells that no threshold left out. Raises Refused where there are none."""
-    kept = (quality["removed"] == "").to_numpy()
-    if not kept.any():
-        why = quality["removed"].value_counts().to_dict()
-        raise Refused(f"cells: none of {len(quality)} passes the thresholds, they fail {why}; relax those under cells")
-    return kept
+def remaining_cells(quality: pd.DataFrame) -> np.ndarray:
+    """A mask of the cells that were not removed [N]. Raises Refused where there are none."""
+    remaining = (quality["removed"] == "").to_numpy()
+    if not remaining.any():
+        reasons = quality["removed"].value_counts().to_dict()
+        raise Refused(
+            f"cells: none of {len(quality)} passes the thresholds, they fail {reasons}; relax those under cells"
+        )
+    return remaining
 
 
 def describe_step(step: str, quality: pd.DataFrame, thresholds: dict[str, float | None]) -> str:
@@ -100,24 +111,54 @@ def describe_step(step: str, quality: pd.DataFrame, thresholds: dict[str, float 
     return f"{step}: {limits}; {(quality['removed'] == '').sum()} of {len(quality)} cells left"
 
 
+def split_cells(obs: pd.DataFrame, quality: pd.DataFrame, split: Split) -> np.ndarray:
+    """`train` or `test` for each raw cell [N], '' for those that were removed."""
+    remaining = remaining_cells(quality)
+    division = np.full(len(quality), "", dtype=object)
+    division[remaining] = np.asarray(split(obs[remaining].copy()))
+    return division
+
+
 def batch_codes(obs: pd.DataFrame) -> np.ndarray:
-    """The number of each cell's batch [N]; 0 where batches are not known."""
+    """The number of each cell's batch [N]; 0 where there are no batches."""
     return obs["batch"].cat.codes.to_numpy().astype(np.int64) if "batch" in obs else np.zeros(len(obs), dtype=np.int64)
 
 
-def assemble_dataset(adata: anndata.AnnData, kept: np.ndarray, genes: np.ndarray, total: np.ndarray) -> anndata.AnnData:
-    """The chosen cells and genes: their counts, and what models see of them."""
-    counts = select_counts(adata.layers["counts"], kept, genes)
-    obs = adata.obs[kept].copy()
+def remove_doublets(
+    adata: anndata.AnnData, quality: pd.DataFrame, division: np.ndarray, max_doublet: float, seed: int
+) -> None:
+    """Add each cell's doublet score, within its batch and split [N], to `quality`; mark those above as removed."""
+    groups = np.where(remaining_cells(quality), 2 * batch_codes(adata.obs) + (division == "test"), -1)
+    quality["doublet"] = doublet_scores(adata.layers["counts"], quality["total"].to_numpy(), groups, seed)
+    quality.loc[quality["doublet"] > max_doublet, "removed"] = "max_doublet"
+
+
+def choose_training_genes(
+    adata: anndata.AnnData, quality: pd.DataFrame, division: np.ndarray, min_cells: int, n_top_genes: int
+) -> np.ndarray:
+    """A mask of the genes to model [D], chosen by batch on the training cells that are left."""
+    training = remaining_cells(quality) & (division == "train")
+    batches = np.where(training, batch_codes(adata.obs), -1)
+    return choose_genes(adata.layers["counts"], quality["total"].to_numpy(), batches, min_cells, n_top_genes)
+
+
+def assemble_dataset(
+    adata: anndata.AnnData, quality: pd.DataFrame, division: np.ndarray, genes: np.ndarray
+) -> anndata.AnnData:
+    """The remaining cells and the chosen genes [D]: their counts, what models see of them, and their split."""
+    remaining = remaining_cells(quality)
+    counts = select_counts(adata.layers["counts"], remaining, genes)
+    obs = adata.obs[remaining].copy()
     for key in obs.select_dtypes("category"):
         obs[key] = obs[key].cat.remove_unused_categories()
-    obs["total"] = total[kept]
+    obs["total"] = quality["total"].to_numpy()[remaining]
     matrix = log_normalise(counts, obs["total"].to_numpy())
+    obs["split"] = pd.Categorical(division[remaining], categories=["test", "train"])
     return anndata.AnnData(matrix, obs=obs, var=adata.var[genes].copy(), layers={"counts": counts})
 
 
 def quality_arrays(quality: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The measures as plain arrays: small ones, and without an index of a million names."""
-    found = {key: quality[key].to_numpy(dtype=np.float32) for key in quality if key != "removed"}
+    """The measures of cells as plain arrays: small ones, and without an index of a million names."""
+    measures = {key: quality[key].to_numpy(dtype=np.float32) for key in quality if key != "removed"}
     removed = pd.Categorical(quality["removed"])
-    return found | {"removed": removed.codes, "reasons": np.array(removed.categories, dtype=object)}
+    return measures | {"removed": removed.codes, "reasons": np.array(removed.categories, dtype=object)}

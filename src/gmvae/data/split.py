@@ -10,9 +10,15 @@ from gmvae.formats.dataset import ANNOTATIONS
 
 
 def apportion(sizes: np.ndarray, n: int, at_most: np.ndarray) -> np.ndarray:
-    """How many of n places each stratum gets [strata]: in proportion to sizes [strata], by largest remainders.
+    """Distribute n places among strata in proportion to their sizes, by largest remainders.
 
-    No stratum gets more than `at_most` [strata]. The sum is n wherever the limits allow it, else as near as they do.
+    Args:
+        sizes: Rows in each stratum [strata].
+        n: Number of places.
+        at_most: Largest number of places of each stratum [strata].
+
+    Returns:
+        Places of each stratum [strata]. Their sum is n, or as near to it as the limits allow.
     """
     sizes, at_most = np.asarray(sizes, dtype=np.int64), np.asarray(at_most, dtype=np.int64)
     quota = sizes * (n / max(sizes.sum(), 1))
@@ -23,7 +29,15 @@ def apportion(sizes: np.ndarray, n: int, at_most: np.ndarray) -> np.ndarray:
 
 
 def strata(obs: pd.DataFrame, keys: tuple[str, ...] = ANNOTATIONS) -> np.ndarray:
-    """The stratum of each row [N] int: the combinations of those keys that `obs` has, numbered in sorted order."""
+    """Number the stratum of each row: the combination of its annotations.
+
+    Args:
+        obs: Annotations [N].
+        keys: Annotations that count; those that obs lacks are ignored.
+
+    Returns:
+        Numbers of the strata [N], from 0, in sorted order of the combinations that occur.
+    """
     present = [key for key in keys if key in obs]
     if not present:
         return np.zeros(len(obs), dtype=np.int64)
@@ -31,7 +45,16 @@ def strata(obs: pd.DataFrame, keys: tuple[str, ...] = ANNOTATIONS) -> np.ndarray
 
 
 def draw_rows(groups: np.ndarray, places: np.ndarray, seed: int) -> np.ndarray:
-    """A mask [N] that is true for places[g] rows of each group g, drawn without replacement from groups [N]."""
+    """Draw rows of each group without replacement.
+
+    Args:
+        groups: Number of each row's group [N].
+        places: How many rows to draw of each group [groups].
+        seed: Seed of the draw.
+
+    Returns:
+        A mask of the drawn rows [N].
+    """
     generator = np.random.default_rng(seed)
     mask = np.zeros(len(groups), dtype=bool)
     for group, n in enumerate(places):
@@ -40,9 +63,17 @@ def draw_rows(groups: np.ndarray, places: np.ndarray, seed: int) -> np.ndarray:
 
 
 def draw_split(obs: pd.DataFrame, test_share: float, seed: int) -> pd.Categorical:
-    """Train or test for each row [N], the shares alike in every combination of label, condition and batch.
+    """Draw the test rows, with the same share in every combination of label, condition and batch.
 
-    A combination of a single row goes to training: what was never seen cannot be tested.
+    A combination with a single row goes to training: a class that was never seen cannot be tested.
+
+    Args:
+        obs: Annotations [N].
+        test_share: Share of test rows among all rows.
+        seed: Seed of the draw.
+
+    Returns:
+        `train` or `test` for each row [N].
     """
     groups = strata(obs)
     sizes = np.bincount(groups)
@@ -58,15 +89,26 @@ def divide_rows(
     hold_out: dict[str, str] | None = None,
     tested: dict[str, list[str]] | None = None,
 ) -> pd.Categorical:
-    """Train or test for each row [N]: rows held out are tested, labels for training only are not, the rest is drawn.
+    """Decide for each row whether it is trained on or tested: some by rule, the rest by a draw.
 
-    hold_out: annotations, as {label: B, condition: stimulated}; rows that have them all are test rows.
-    tested: annotations, as {batch: [kang]}; rows without them are not tested, and the share is one of the others.
+    Args:
+        obs: Annotations [N].
+        test_share: Share of test rows among the rows that are drawn from.
+        seed: Seed of the draw.
+        train_only: Labels that are never tested.
+        hold_out: Annotations such as {label: B, condition: stimulated}; rows that have them all are test rows.
+        tested: Annotations such as {batch: [kang]}; rows without them are training rows.
+
+    Returns:
+        `train` or `test` for each row [N].
+
+    Raises:
+        Refused: An annotation or a value does not occur.
     """
     never = matching_rows(obs, "train_only", "label", train_only) if train_only else np.zeros(len(obs), dtype=bool)
     never |= ~rows_to_keep(obs, tested or {}, "tested")
-    held = rows_to_keep(obs, {key: [value] for key, value in (hold_out or {}).items()}) & bool(hold_out)
-    free = ~never & ~held
-    found = np.where(held, "test", "train").astype(object)
-    found[free] = np.asarray(draw_split(obs[free], test_share, seed))
-    return pd.Categorical(found, categories=["test", "train"])
+    always = rows_to_keep(obs, {key: [value] for key, value in (hold_out or {}).items()}) & bool(hold_out)
+    free = ~never & ~always
+    split = np.where(always, "test", "train").astype(object)
+    split[free] = np.asarray(draw_split(obs[free], test_share, seed))
+    return pd.Categorical(split, categories=["test", "train"])

@@ -1,8 +1,8 @@
 """Which genes are modelled: those that vary most for their mean, chosen on training rows, batch by batch.
 
-The measure is that of Seurat (Satija et al. 2015) as scanpy has it: of library-size-normalised counts, the logarithm
-of variance by mean, as a z-score among the genes whose mean is alike. It needs two sums per gene and batch, so that one
-pass over blocks of rows is enough for any number of cells.
+The measure is that of Seurat (Satija et al. 2015) as scanpy computes it: the logarithm of variance by mean of
+library-size-normalised counts, as a z-score among the genes with a similar mean. It needs two sums per gene and batch,
+so that one pass over blocks of rows is enough for any number of cells.
 """
 
 import numpy as np
@@ -16,59 +16,80 @@ BINS = 20  # of genes by mean
 
 
 def choose_genes(counts: Counts, total: np.ndarray, groups: np.ndarray, min_cells: int, n_top_genes: int) -> np.ndarray:
-    """A mask [D] of the n_top_genes most variable genes, among those that are seen in min_cells cells.
+    """Choose the most variable genes among those that enough cells express.
 
-    counts [N, D], their totals [N], and each cell's group [N]: its batch, or -1 for a cell that has no say.
+    Args:
+        counts: Counts [N, D].
+        total: Total count of each cell [N].
+        groups: Number of each cell's batch [N]; -1 excludes a cell.
+        min_cells: Smallest number of cells with a count of the gene.
+        n_top_genes: Number of genes to choose.
+
+    Returns:
+        A mask of the chosen genes [D].
+
+    Raises:
+        Refused: No gene has a count in that many cells.
     """
-    present = np.unique(groups[groups >= 0])
-    numbered = np.searchsorted(present, groups) * (groups >= 0) - (groups < 0)
-    n_cells, first, second = gene_sums(counts, total, numbered)
-    seen = n_cells.sum(axis=0) >= min_cells
-    if not seen.any():
-        raise Refused(f"cells: no gene is seen in {min_cells} cells; lower min_cells under cells")
-    sizes = np.bincount(numbered[numbered >= 0])
-    scores = np.stack([dispersions(a[seen], b[seen], n) for a, b, n in zip(first, second, sizes, strict=True)])
-    genes = np.zeros(len(seen), dtype=bool)
-    genes[np.flatnonzero(seen)[most_variable(scores, n_top_genes)]] = True
-    return genes
+    batches = np.unique(groups[groups >= 0])
+    numbers = np.searchsorted(batches, groups) * (groups >= 0) - (groups < 0)  # from 0 without gaps; -1 stays
+    n_cells, sums, squares = gene_sums(counts, total, numbers)
+    expressed = n_cells.sum(axis=0) >= min_cells
+    if not expressed.any():
+        raise Refused(f"cells: no gene has a count in {min_cells} cells; lower min_cells under cells")
+    sizes = np.bincount(numbers[numbers >= 0])
+    scores = [
+        dispersions(batch_sums[expressed], batch_squares[expressed], n)
+        for batch_sums, batch_squares, n in zip(sums, squares, sizes, strict=True)
+    ]
+    mask = np.zeros(len(expressed), dtype=bool)
+    mask[np.flatnonzero(expressed)[most_variable(np.stack(scores), n_top_genes)]] = True
+    return mask
 
 
 def gene_sums(counts: Counts, total: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """For each group and gene [3, G, D]: cells with a count, the sum of normalised counts, and that of their squares.
+    """Sum up each gene in each group of cells.
 
-    counts [N, D], their totals [N], and each row's group [N], numbered from 0; rows of group -1 are not looked at.
+    Args:
+        counts: Counts [N, D].
+        total: Total count of each cell [N].
+        groups: Number of each cell's group [N], from 0; -1 excludes a cell.
+
+    Returns:
+        For each group and gene [3, G, D]: number of cells with a count, sum of the normalised counts, and sum of their
+        squares.
     """
     n_groups, n_genes = int(groups.max()) + 1, counts.shape[1]
-    found = np.zeros((3, n_groups * n_genes))
+    sums = np.zeros((3, n_groups * n_genes))
     for rows, block in iterate_blocks(counts, groups >= 0):
         lengths = np.diff(block.indptr)
-        place = block.indices + n_genes * np.repeat(groups[rows], lengths).astype(np.int64)
+        places = block.indices + n_genes * np.repeat(groups[rows], lengths).astype(np.int64)
         values = block.data * np.repeat(SIZE_FACTOR / total[rows], lengths)
         for k, weights in enumerate((None, values, values * values)):
-            found[k] += np.bincount(place, weights, minlength=found.shape[1])
-    return found.reshape(3, n_groups, n_genes)
+            sums[k] += np.bincount(places, weights, minlength=sums.shape[1])
+    return sums.reshape(3, n_groups, n_genes)
 
 
-def dispersions(first: np.ndarray, second: np.ndarray, n: int) -> np.ndarray:
-    """The normalised dispersion [D] of genes in one group of n cells, from the sums of values [D] and squares [D].
+def dispersions(sums: np.ndarray, squares: np.ndarray, n: int) -> np.ndarray:
+    """Normalised dispersions of genes [D] in a group of n cells, from the sums of values and of squares [D] twice.
 
-    NaN for a gene without a count there.
+    NaN for a gene without a count in the group.
     """
-    mean = first / n
-    variance = (second - n * mean**2) / max(n - 1, 1)
+    mean = sums / n
+    variance = (squares - n * mean**2) / max(n - 1, 1)
     genes = pd.DataFrame({"mean": mean, "variance": variance})[mean > 0]
     ratio = genes["variance"] / genes["mean"]
     logarithm = np.log(ratio.where(ratio > 0))
-    alike = logarithm.groupby(pd.cut(np.log1p(genes["mean"]), BINS), observed=True)
-    centre, spread = alike.transform("mean"), alike.transform("std")
-    score = ((logarithm - centre) / spread).where(spread.notna(), 1.0)  # alone in its bin, a gene counts as one spread
+    bins = logarithm.groupby(pd.cut(np.log1p(genes["mean"]), BINS), observed=True)
+    centre, spread = bins.transform("mean"), bins.transform("std")
+    score = ((logarithm - centre) / spread).where(spread.notna(), 1.0)  # a gene alone in its bin scores one
     return score.where(logarithm.notna()).reindex(range(len(mean))).to_numpy()
 
 
 def most_variable(scores: np.ndarray, n: int) -> np.ndarray:
-    """A mask [D] of n genes by their dispersions in groups [G, D]: high in most groups first, then highest on average.
+    """A mask of n genes [D] by their dispersions in groups [G, D]: high in most groups first, then highest on average.
 
-    High in a group are the n highest there. Ties go to the gene that stands first.
+    A gene is high in a group if it is among the n highest there. Ties go to the gene that comes first.
     """
     n_genes = scores.shape[1]
     if n >= n_genes:

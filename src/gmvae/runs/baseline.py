@@ -1,4 +1,4 @@
-"""Runs without training of their own: a space and a clustering of it, handed on in the same form as any model's."""
+"""Step `baseline`: a run without training, a space and a clustering of it, written in the same form as any model's."""
 
 import importlib
 import inspect
@@ -32,53 +32,81 @@ def baseline(
     model: str,
     observed: Path | None = None,
 ) -> None:
-    """Cluster a space without a model of one's own, once for each seed.
+    """Cluster or classify the rows in a space that needs no model, or in another run's latent space, for each seed.
 
-    Reads a data set, the latent.h5ad of another run where the space is none of `data`, `pca` and `umap`, and which
-    labels are seen where the baseline is a classifier; writes latent.h5ad and provenance.json. `name` is a file of
-    src/gmvae/runs/baselines, or `none` for the space alone.
+    Args:
+        data: The prepared dataset (.h5ad).
+        output: The latent.h5ad file to write.
+        provenance: The JSON file to write on settings, seeds, versions and time.
+        name: The method, a file of gmvae/runs/baselines, or `none` for the space alone.
+        space: Where the method works: `data`, `pca`, `umap`, or the name of another run.
+        latent: The latent.h5ad of that other run.
+        settings: Keyword arguments of the space and of the method.
+        n_components: Number of components K of a clustering.
+        seeds: One or more seeds.
+        task: Name of the task.
+        model: Name of this run's entry among the models of the config.
+        observed: The labels that may be seen (csv of row, label), for a classifier.
+
+    Raises:
+        Refused: There is no seed, the data do not allow so many components or dimensions, or labels or the other
+            run's latents are missing.
     """
     start = time.perf_counter()
     adata = load_dataset(data)
     run = empty_run(adata, task, model, seeds, name, space)
-    of_space = SETTINGS.get(space, {}) | {key: settings[key] for key in SETTINGS.get(space, {}) if key in settings}
-    points = fill_space(run, adata, space, latent, **of_space)
-    own = {key: value for key, value in settings.items() if key not in of_space}
+    space_settings = SETTINGS.get(space, {}) | {
+        key: settings[key] for key in SETTINGS.get(space, {}) if key in settings
+    }
+    points = fill_space(run, adata, space, latent, **space_settings)
+    method_settings = {key: value for key, value in settings.items() if key not in space_settings}
     if name != "none":
         check_clustering(data, adata, name, n_components)
-        method = importlib.import_module(f"gmvae.runs.baselines.{name}")
-        if "observed" in inspect.signature(method.assign).parameters:
-            told = labels_for_classifier(run.obs, observed)
-            run.uns["labels_observed"] = told.true
-            add_clusters(run, method, points, told.n_categories, told.codes, own)
-        else:
-            run.uns["labels_observed"] = name == "truth"
-            add_clusters(run, method, points, n_components, true_labels(run), own)
+        assign_rows(run, name, points, n_components, observed, method_settings)
     write_h5ad(run, output)
     seconds = time.perf_counter() - start
-    write_json(describe_run(of_space | own, seeds, "cpu", seconds), provenance)
+    write_json(describe_run(space_settings | method_settings, seeds, "cpu", seconds), provenance)
 
 
 def empty_run(
     adata: anndata.AnnData, task: str, model: str, seeds: list[int], name: str, space: str
 ) -> anndata.AnnData:
-    """A latent of the data set's rows with nothing found yet."""
+    """A run of the dataset's rows without results. Raises Refused where there is no seed."""
     if not seeds:
         raise Refused("--seeds names no seed: give at least one, in config.yaml under studies.<study>.seeds")
-    kept = [key for key in (*ANNOTATIONS, *GRADES, "split") if key in adata.obs]
-    run = anndata.AnnData(obs=adata.obs[kept].copy())
+    annotations = [key for key in (*ANNOTATIONS, *GRADES, "split") if key in adata.obs]
+    run = anndata.AnnData(obs=adata.obs[annotations].copy())
     run.uns |= {"task": task, "model": model, "seeds": np.array(seeds), "n_components": 0, "labels_observed": False}
     run.uns |= {"baseline": name, "space": space}
     return run
 
 
 def check_clustering(data: Path, adata: anndata.AnnData, name: str, n_components: int) -> None:
-    """Raise Refused where the clustering cannot be had from these rows."""
+    """Raise Refused where the rows do not allow the clustering."""
     n_train = int((adata.obs["split"] == "train").sum())
     if not 1 <= n_components <= n_train:
         raise Refused(f"n_components is {n_components}, the {n_train} training rows of {data} allow 1 to {n_train}")
     if name == "truth" and "label" not in adata.obs:
         raise Refused(f"{data} has no obs['label'], which the baseline `truth` shows: leave it out of the task")
+
+
+def assign_rows(
+    run: anndata.AnnData,
+    name: str,
+    points: dict[int, np.ndarray],
+    n_components: int,
+    observed: Path | None,
+    settings: dict,
+) -> None:
+    """Run the method on the points [N, L] of each seed, and store its components; only a classifier sees labels."""
+    method = importlib.import_module(f"gmvae.runs.baselines.{name}")
+    if "observed" in inspect.signature(method.assign).parameters:
+        labels = labels_for_classifier(run.obs, observed)
+        run.uns["labels_observed"] = labels.true
+        add_clusters(run, method, points, labels.n_categories, labels.codes, settings)
+    else:
+        run.uns["labels_observed"] = name == "truth"
+        add_clusters(run, method, points, n_components, true_labels(run), settings)
 
 
 def add_clusters(
@@ -89,11 +117,11 @@ def add_clusters(
     labels: np.ndarray | None,
     settings: dict,
 ) -> None:
-    """Put the components of each seed into the run: q_y_{seed} [N, K], cluster_{seed}, and the objective if any."""
+    """Store the components of each seed: q_y_{seed} [N, K], cluster_{seed} [N], and the objective if there is one."""
     train = (run.obs["split"] == "train").to_numpy()
-    found = {seed: method.assign(z, train, n_components, seed, labels, **settings) for seed, z in points.items()}
-    width = max(q.shape[1] for q, _ in found.values())
-    for seed, (q, objective) in found.items():
+    results = {seed: method.assign(z, train, n_components, seed, labels, **settings) for seed, z in points.items()}
+    width = max(q.shape[1] for q, _ in results.values())
+    for seed, (q, objective) in results.items():
         run.obsm[f"q_y_{seed}"] = np.pad(q, ((0, 0), (0, width - q.shape[1]))).astype(np.float32)
         run.obs[f"cluster_{seed}"] = q.argmax(axis=1)
         if objective is not None:

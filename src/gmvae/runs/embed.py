@@ -1,4 +1,4 @@
-"""Step `embed`: what the trained model says of every row, so that no later step needs the model."""
+"""Step `embed`: the results of a trained model for every row, so that no later step needs the model."""
 
 from pathlib import Path
 
@@ -38,30 +38,37 @@ def embed(
     threads: int = 1,
     memory: float = 4.0,
 ) -> None:
-    """Write latent.h5ad: per seed the latent, q(y|x), clusters, terms and bounds of every row, and a showcase.
+    """Write latent.h5ad: per seed the latents, q(y|x), clusters, terms and bounds of every row, and a showcase.
 
-    data: the prepared data set (h5ad). observed: which labels the model saw. weights: the trained model. output: the
-    h5ad written. task, model: names. n_draws: draws of z that q(y|x) is averaged over. n_importance: draws of the
-    importance-weighted bound. n_samples: samples shown of each component. device, threads, memory: as in
-    training.
+    Args:
+        data: The prepared dataset (.h5ad).
+        observed: The labels that the model saw (csv of row, label).
+        weights: The trained model (.safetensors).
+        output: The latent.h5ad file to write.
+        task: Name of the task.
+        model: Name of the model's entry in the config.
+        n_draws: Number of draws of z over which q(y|x) is averaged.
+        n_importance: Number of draws of the importance-weighted bound.
+        n_samples: Number of samples shown of each component.
+        device: Where to compute: auto, cpu or cuda.
+        threads: Number of compute threads.
+        memory: GiB; a larger dataset stays on disk.
+
+    Raises:
+        Refused: A file is missing or damaged, or the device does not exist.
     """
     torch.set_num_threads(threads)
-    chosen = choose_device(device)
-    trained, described = load_weights(weights, chosen)
-    arguments = described["arguments"]
+    torch_device = choose_device(device)
+    trained, description = load_weights(weights, torch_device)
+    arguments = description["arguments"]
     seeds, k = arguments["seeds"], arguments["n_components"] if trained.has_components else 0
     torch.set_default_dtype(next(trained.parameters()).dtype)
     adata = load_dataset(data, memory)
-    rows = rows_from_dataset(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], chosen)
+    rows = rows_from_dataset(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], torch_device)
     annotations = [key for key in (*ANNOTATIONS, *GRADES, "split") if key in adata.obs]
     latent = anndata.AnnData(obs=adata.obs[annotations])
-    latent.uns = {
-        "task": task,
-        "model": model,
-        "seeds": np.array(seeds),
-        "n_components": k,
-        "labels_observed": read_observed_labels(adata.obs, observed).true,
-    }
+    latent.uns = {"task": task, "model": model, "seeds": np.array(seeds), "n_components": k}
+    latent.uns["labels_observed"] = read_observed_labels(adata.obs, observed).true
     fill_latent(latent, trained, rows, seeds)
     if k:
         fill_clusters(latent, trained, rows, seeds, n_draws)
@@ -71,13 +78,21 @@ def embed(
 
 
 def to_float32(tensor: Tensor) -> np.ndarray:
-    """A tensor as float32 for the file."""
+    """A tensor as a float32 array, for the file."""
     return tensor.float().cpu().numpy()
 
 
 def fill_latent(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int]) -> None:
-    """obsm z_{seed}: the mean of q(z|x); obsm w_{seed}: that of q(w|x) where a model shows its style; uns plane_{seed}
-    [D, L]: the directions that a linear decoder spans."""
+    """Store the latent variables of every row.
+
+    Args:
+        latent: The run [N rows]. For each seed it gets obsm["z_{seed}"], the mean of q(z|x); obsm["w_{seed}"], the mean
+            of q(w|x), of a model with a style; and uns["plane_{seed}"] [D, L], the directions that a linear decoder
+            spans.
+        model: The trained model.
+        rows: The dataset's rows.
+        seeds: The model's seeds.
+    """
     for seed, z in zip(seeds, embed_rows(model, rows), strict=True):
         latent.obsm[f"z_{seed}"] = to_float32(z)
     if model.has_style:
@@ -89,7 +104,7 @@ def fill_latent(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: li
 
 
 def fill_clusters(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], n_draws: int) -> None:
-    """q(y|x) averaged over draws of z, its likeliest component, and whether the posterior mean says another."""
+    """Store q(y|x) averaged over draws of z, its most likely component, and whether the posterior mean has another."""
     averaged = cluster_rows(model, rows, make_generators(seeds, "cluster", rows.device), n_draws)
     at_mean = cluster_rows(model, rows, None)
     for s, seed in enumerate(seeds):
@@ -99,59 +114,74 @@ def fill_clusters(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: 
 
 
 def fill_terms(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], n_importance: int) -> None:
-    """obsm terms_{seed}: every term at weight 1, the ELBO, the bound on some test rows, and the objective.
+    """Store obsm["terms_{seed}"]: every term at weight 1, the ELBO, the bound on some test rows, and the objective.
 
     A model without a bound on log p(x) has no ELBO: its objective is what it maximises.
     """
-    found = row_terms(model, rows, make_generators(seeds, "terms", rows.device))
-    elbo = found.pop("elbo")
-    best = elbo if model.has_bound else objective(found, model.kl_weight)
+    terms = row_terms(model, rows, make_generators(seeds, "terms", rows.device))
+    elbo = terms.pop("elbo")
+    maximised = elbo if model.has_bound else objective(terms, model.kl_weight)
     if model.has_bound:
-        found |= {"elbo": elbo, "bound": bounds_on_test(latent, model, rows, seeds, n_importance)}
-    found["objective"] = best
+        terms |= {"elbo": elbo, "bound": bounds_on_test(latent, model, rows, seeds, n_importance)}
+    terms["objective"] = maximised
     for s, seed in enumerate(seeds):
-        frame = {name: to_float32(value[s]) for name, value in found.items()}
+        frame = {name: to_float32(value[s]) for name, value in terms.items()}
         latent.obsm[f"terms_{seed}"] = pd.DataFrame(frame, index=latent.obs_names)
 
 
 def bounds_on_test(latent: anndata.AnnData, model: nn.Module, rows: Rows, seeds: list[int], k: int) -> Tensor:
-    """The importance-weighted bound on the first 2,000 test rows, NaN elsewhere, [S, N]."""
-    test = np.flatnonzero(latent.obs["split"] == "test")[:BOUND_ROWS]
-    some = torch.as_tensor(test, device=rows.device)
-    values = torch.full((len(seeds), rows.label.shape[1]), torch.nan, device=rows.device)
-    values[:, some] = importance_bounds(
-        model, select_rows(rows, some), make_generators(seeds, "bound", rows.device), k
-    ).to(values)
-    return values
+    """The importance-weighted bound with k draws on the first BOUND_ROWS test rows, NaN elsewhere [S, N]."""
+    positions = np.flatnonzero(latent.obs["split"] == "test")[:BOUND_ROWS]
+    test = torch.as_tensor(positions, device=rows.device)
+    bounds = torch.full((len(seeds), rows.label.shape[1]), torch.nan, device=rows.device)
+    draws = make_generators(seeds, "bound", rows.device)
+    bounds[:, test] = importance_bounds(model, select_rows(rows, test), draws, k).to(bounds)
+    return bounds
 
 
 @torch.no_grad()
-def make_showcase(model: nn.Module, rows: Rows, seeds: list[int], shown: np.ndarray, n_samples: int) -> dict:
-    """Some test rows with their reconstructions at the posterior mean, and samples of every component, per seed.
+def make_showcase(model: nn.Module, rows: Rows, seeds: list[int], positions: np.ndarray, n_samples: int) -> dict:
+    """Reconstruct some rows at the posterior mean, and sample from every component.
 
-    Counts are shown at the shown rows' median library, conditions at the first.
+    Samples of counts have the median library size of the reconstructed rows; samples have the first condition.
+
+    Args:
+        model: The trained model.
+        rows: The dataset's rows.
+        seeds: The model's S seeds.
+        positions: Positions of the rows to reconstruct [n].
+        n_samples: Number of samples of each component.
+
+    Returns:
+        `rows`, the positions; `reconstruction_{seed}` [n, D]; and, of a model with a bound, `samples_{seed}`
+        [K, n_samples, D].
     """
-    index = torch.as_tensor(shown, device=rows.device).expand(len(seeds), -1)
-    batch = make_batch(rows, index, torch.zeros(len(seeds), 1, len(shown), model.n_noise, device=rows.device))
+    index = torch.as_tensor(positions, device=rows.device).expand(len(seeds), -1)
+    batch = make_batch(rows, index, torch.zeros(len(seeds), 1, len(positions), model.n_noise, device=rows.device))
     size = library_size(batch.target)
     q_y = model.cluster(batch) if model.has_components else None
     back = model.decode(model.embed(batch), batch.condition, size, q_y)
-    found = {"rows": np.asarray(shown)}
-    found |= {f"reconstruction_{seed}": to_float32(back[s]) for s, seed in enumerate(seeds)}
-    if not model.has_bound:
-        return found
+    showcase = {"rows": np.asarray(positions)}
+    showcase |= {f"reconstruction_{seed}": to_float32(back[s]) for s, seed in enumerate(seeds)}
+    if model.has_bound:
+        samples = sample_components(model, rows, seeds, n_samples, size.median())
+        showcase |= {f"samples_{seed}": to_float32(samples[s]) for s, seed in enumerate(seeds)}
+    return showcase
+
+
+def sample_components(model: nn.Module, rows: Rows, seeds: list[int], n_samples: int, size: Tensor) -> Tensor:
+    """Samples of every component with this library size under the first condition [S, K, n_samples, D]."""
     draws = make_generators(seeds, "sample", rows.device)
     components = range(rows.n_components) if model.has_components else [None]
     first = rows.condition.new_full((len(seeds), n_samples), 0 if rows.n_conditions else -1)
     condition = one_hot(first, rows.n_conditions)
-    scale = size.median().expand(len(seeds), n_samples, 1)
+    scale = size.expand(len(seeds), n_samples, 1)
     grid = []
     for component in components:
         z = model.sample(n_samples, component, draws=draws)
         y = None if component is None else one_hot(torch.full_like(first, component), rows.n_components)
         grid.append(model.decode(z, condition, scale, y))
-    images = torch.stack(grid, 1)  # S, K, n, D
-    return found | {f"samples_{seed}": to_float32(images[s]) for s, seed in enumerate(seeds)}
+    return torch.stack(grid, 1)
 
 
 if __name__ == "__main__":

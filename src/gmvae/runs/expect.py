@@ -1,4 +1,4 @@
-"""Step `expect`: what one would expect of a type of cells under a condition without a model, to measure models by."""
+"""Step `expect`: a response that is predicted without a model, as a reference for the models' predictions."""
 
 import importlib
 import time
@@ -24,11 +24,22 @@ def expect(
     label: str,
     condition: str,
 ) -> None:
-    """Add one change to the profile of every control cell of the held-out type, and measure it as models are measured.
+    """Predict the held-out cells by adding one change to every control cell, and measure that like a model.
 
-    data: the prepared data set (h5ad). output: csv of the measures, in the columns of metrics.csv. profiles: csv of
-    the mean profiles by gene. name: a file of gmvae/responses, whose `change` sees training cells only. task, model:
-    names. seeds: the study's; all have the same values. label, condition: what was held out.
+    Args:
+        data: The prepared dataset (.h5ad).
+        output: The csv file of measures to write, with the columns of metrics.csv.
+        profiles: The csv file of mean profiles to write, one line per gene.
+        provenance: The JSON file to write on settings, seeds, versions and time.
+        name: How the change is predicted, a file of gmvae/runs/responses; it sees training cells only.
+        task: Name of the task, for the column.
+        model: Name of the model, for the column.
+        seeds: The study's seeds; all get the same values.
+        label: The held-out type.
+        condition: The condition under which it was held out.
+
+    Raises:
+        Refused: There is no seed, or these cells were not held out.
     """
     start = time.perf_counter()
     if not seeds:
@@ -38,9 +49,8 @@ def expect(
     train = (adata.obs["split"] == "train").to_numpy()
     labels = adata.obs["label"].to_numpy(dtype=str)[train]
     treated = (adata.obs["condition"] == condition).to_numpy()[train]
-    change = importlib.import_module(f"gmvae.runs.responses.{name}").change(
-        dense_double(adata.X, train), labels, treated
-    )
+    response = importlib.import_module(f"gmvae.runs.responses.{name}")
+    change = response.change(dense_double(adata.X, train), labels, treated)
     prediction = dense_double(adata.X, cells.control) + change
     write_responses({"": dict.fromkeys(seeds, prediction)}, adata, cells, task, model, output, profiles)
     seconds = time.perf_counter() - start

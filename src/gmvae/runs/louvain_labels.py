@@ -1,19 +1,30 @@
-"""Louvain clusters of the training rows, told to models in the place of labels: a teacher that saw no label itself."""
+"""Louvain clusters of the training rows in the place of labels: a teacher of models that saw no label itself."""
 
 import anndata
 import numpy as np
 from scipy import sparse
 
+from gmvae.data.principal_components import principal_axes
 from gmvae.formats.labels import CLUSTER
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.baselines.louvain import assign
-from gmvae.runs.baselines.principal_components import principal_axes
 
 
 def louvain_labels(adata: anndata.AnnData, n_components: int | None, n_dimensions: int, seed: int) -> list[str]:
-    """The name of each training row's cluster [n]: those of the baseline `louvain` in the principal components.
+    """Cluster the training rows as the baseline `louvain` does in their principal components.
 
-    Where no resolution gives n_components clusters there may be fewer, never more. Raises Refused where it cannot be.
+    Args:
+        adata: A dataset with n training rows.
+        n_components: Number of clusters. Where no resolution gives as many there are fewer, never more.
+        n_dimensions: Number of principal components.
+        seed: Seed of the clustering.
+
+    Returns:
+        The name of each training row's cluster [n].
+
+    Raises:
+        Refused: The training rows do not allow these numbers, the graph falls into more parts than clusters, or a
+            class of the dataset is named like a cluster.
     """
     train = (adata.obs["split"] == "train").to_numpy()
     x = adata.X[train].toarray() if sparse.issparse(adata.X) else adata.X[train]
@@ -22,14 +33,16 @@ def louvain_labels(adata: anndata.AnnData, n_components: int | None, n_dimension
     mean, axes = principal_axes(x, n_dimensions)
     shares, _ = assign((x - mean) @ axes, np.ones(len(x), dtype=bool), n_components, seed, None)
     clusters = shares.argmax(axis=1)
-    found = int(clusters.max()) + 1
-    if found > n_components:
-        raise Refused(f"labels: louvain: the graph falls into {found} parts; allowed: n_components from {found}")
-    if found < n_components:
-        print(f"no resolution gives {n_components} Louvain clusters: there are {found}")
-    names = [CLUSTER.format(k) for k in range(found)]
+    n_clusters = int(clusters.max()) + 1
+    if n_clusters > n_components:
+        raise Refused(
+            f"labels: louvain: the graph falls into {n_clusters} parts; allowed: n_components from {n_clusters}"
+        )
+    if n_clusters < n_components:
+        print(f"no resolution gives {n_components} Louvain clusters: there are {n_clusters}")
+    names = [CLUSTER.format(k) for k in range(n_clusters)]
     if "label" in adata.obs and set(names) & set(adata.obs["label"].cat.categories):
-        raise Refused(f"labels: louvain: the data set has classes of its own with names as '{names[0]}'; rename them")
+        raise Refused(f"labels: louvain: the dataset has classes with names like '{names[0]}'; rename them")
     return [names[k] for k in clusters]
 
 

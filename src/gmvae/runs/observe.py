@@ -1,4 +1,4 @@
-"""Step observe: which labels of the training rows the models of a task may see."""
+"""Step `observe`: which labels of the training rows the models of a task may see."""
 
 from pathlib import Path
 
@@ -23,13 +23,20 @@ def observe(
     n_components: int | None = None,
     n_dimensions: int = 10,
 ) -> None:
-    """Write one line per training row: its name, and its label, or nothing where the label is hidden.
+    """Write the name of each training row and its label, or nothing where the label is hidden.
 
-    data: the data set. output: the csv. labels: none; all; a share in (0, 1) or a number of labelled rows, drawn with
-    every class in proportion and each at least once; batch:<name>, all labels of one batch, from which a model may
-    carry them to the others; or louvain: no true label, but the number of the row's Louvain cluster, in the place of
-    one. seed: of the draw, or of the clustering. n_components, n_dimensions: number of Louvain clusters, and of the
-    principal components that they are found in. Raises Refused where it is impossible.
+    Args:
+        data: The prepared dataset (.h5ad).
+        output: The csv file to write, with columns row and label.
+        labels: Which labels are visible: none; all; a share in (0, 1) or a number of rows, drawn in proportion to the
+            classes with at least one row of each; batch:<name> for all labels of one batch; or louvain for the numbers
+            of Louvain clusters in the place of labels.
+        seed: Seed of the draw, or of the clustering.
+        n_components: Number of Louvain clusters.
+        n_dimensions: Number of principal components in which Louvain clusters are found.
+
+    Raises:
+        Refused: The dataset does not have such labels, or not as many.
     """
     adata = load_dataset(data)
     training = adata.obs[adata.obs["split"] == "train"]
@@ -39,50 +46,54 @@ def observe(
     elif labels != "none":
         if "label" not in training:
             raise Refused(f"labels is {labels}, but {data} has no labels; allowed: none, louvain")
-        truth = training["label"].cat.remove_unused_categories()
-        if labels.startswith("batch:"):
-            shown = rows_of_batch(training, labels.removeprefix("batch:"))
-        else:
-            places = places_per_class(labels, truth.value_counts(sort=False).to_numpy())
-            shown = draw_rows(truth.cat.codes.to_numpy(), places, seed)
-        label[shown] = truth.astype(str)[shown]
+        visible = visible_rows(training, labels, seed)
+        label[visible] = training["label"].astype(str)[visible]
     write_csv(pd.DataFrame({"row": training.index.astype(str), "label": label}), output)
 
 
+def visible_rows(training: pd.DataFrame, labels: str, seed: int) -> np.ndarray:
+    """A mask of the training rows whose labels are visible [n]. Raises Refused for a setting that is not possible."""
+    if labels.startswith("batch:"):
+        return rows_of_batch(training, labels.removeprefix("batch:"))
+    classes = training["label"].cat.remove_unused_categories()
+    places = places_per_class(labels, classes.value_counts(sort=False).to_numpy())
+    return draw_rows(classes.cat.codes.to_numpy(), places, seed)
+
+
 def rows_of_batch(training: pd.DataFrame, batch: str) -> np.ndarray:
-    """A mask [N] of the rows of that batch."""
+    """A mask of the rows of that batch [n]."""
     batches = sorted(training["batch"].unique()) if "batch" in training else []
     if batch not in batches:
         raise Refused(
-            f"labels: batch '{batch}' does not occur; allowed: {', '.join(batches) or 'none, there are none'}"
+            f"labels: batch '{batch}' does not occur; allowed: {', '.join(batches) or 'none, there are no batches'}"
         )
     return (training["batch"] == batch).to_numpy()
 
 
 def places_per_class(labels: str, sizes: np.ndarray) -> np.ndarray:
-    """How many labelled rows each class gets [classes] of its sizes [classes]. Raises Refused for too few."""
+    """How many labelled rows each class gets [classes] of its sizes [classes]. Raises Refused for too few or many."""
     if labels == "all":
         return sizes
     n = number_of_rows(labels, int(sizes.sum()))
     if not len(sizes) <= n <= sizes.sum():
         raise Refused(
-            f"labels: {labels} asks for {n} labelled rows; allowed: {len(sizes)} (one for each class) to "
+            f"labels: {labels} means {n} labelled rows; allowed: {len(sizes)} (one for each class) to "
             f"{sizes.sum()} (all training rows)"
         )
     return 1 + apportion(sizes - 1, n - len(sizes), at_most=sizes - 1)
 
 
 def number_of_rows(labels: str, n_rows: int) -> int:
-    """How many of n_rows rows the setting asks for: a share in (0, 1) of them, or a whole number."""
+    """The number of labelled rows: a share in (0, 1) of n_rows, or a whole number."""
     try:
-        asked = float(labels)
+        number = float(labels)
     except ValueError:
         raise Refused(f"labels is '{labels}'; allowed: {ALLOWED}") from None
-    if 0 < asked < 1:
-        return round(asked * n_rows)
-    if asked < 1 or asked != round(asked):
+    if 0 < number < 1:
+        return round(number * n_rows)
+    if number < 1 or number != round(number):
         raise Refused(f"labels is {labels}; allowed: {ALLOWED}")
-    return int(asked)
+    return int(number)
 
 
 if __name__ == "__main__":

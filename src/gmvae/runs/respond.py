@@ -1,4 +1,4 @@
-"""Step `respond`: what a trained model predicts of a type of cells under a condition it never saw the type under."""
+"""Step `respond`: a trained model's prediction of a cell type under a condition under which it never saw that type."""
 
 from pathlib import Path
 
@@ -33,33 +33,41 @@ def respond(
     device: str = "auto",
     threads: int = 1,
 ) -> None:
-    """Convert the type's control cells to the condition, and measure the result against its real cells, per seed.
+    """Convert the type's control cells to the condition, and compare the result with its real cells, for each seed.
 
-    data: the prepared data set (h5ad). weights: the trained model. output: csv of the measures, in the columns of
-    metrics.csv. profiles: csv of the mean profiles by gene. task, model: names. label, condition: what was held out.
-    n_draws: predictions of each control cell. device, threads: as in training.
+    Args:
+        data: The prepared dataset (.h5ad).
+        weights: The trained model (.safetensors).
+        output: The csv file of measures to write, with the columns of metrics.csv.
+        profiles: The csv file of mean profiles to write, one line per gene.
+        task: Name of the task, for the column.
+        model: Name of the model, for the column.
+        label: The held-out type.
+        condition: The condition under which it was held out.
+        n_draws: Number of predictions of each control cell.
+        device: Where to compute: auto, cpu or cuda.
+        threads: Number of compute threads.
 
     Raises:
-        Refused: nothing was held out so, the model has no condition to convert to, or zero-inflated counts.
+        Refused: These cells were not held out, the model cannot convert to a condition, or its counts are
+            zero-inflated.
     """
     torch.set_num_threads(threads)
-    chosen = choose_device(device)
-    trained, described = load_weights(weights, chosen)
-    arguments = described["arguments"]
+    torch_device = choose_device(device)
+    trained, description = load_weights(weights, torch_device)
+    arguments = description["arguments"]
     seeds = arguments["seeds"]
     torch.set_default_dtype(next(trained.parameters()).dtype)
     adata = load_dataset(data)
     cells = find_held_out(adata, label, condition)
-    rows = rows_from_dataset(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], chosen)
-    rows = select_rows(rows, torch.as_tensor(np.flatnonzero(cells.control), device=chosen))
+    rows = rows_from_dataset(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], torch_device)
+    rows = select_rows(rows, torch.as_tensor(np.flatnonzero(cells.control), device=torch_device))
     total = adata.obs["total"].to_numpy()[cells.control] if "total" in adata.obs else None
-    found = {
-        way: dict(
-            zip(seeds, predict_cells(trained, rows, seeds, cells.condition, total, n_draws, through), strict=True)
-        )
-        for way, through in conversion_ways(trained).items()
-    }
-    write_responses(found, adata, cells, task, model, output, profiles)
+    predictions = {}
+    for way, through in conversion_ways(trained).items():
+        by_seed = predict_cells(trained, rows, seeds, cells.condition, total, n_draws, through)
+        predictions[way] = dict(zip(seeds, by_seed, strict=True))
+    write_responses(predictions, adata, cells, task, model, output, profiles)
 
 
 def conversion_ways(model: nn.Module) -> dict[str, str | None]:
@@ -76,32 +84,32 @@ def predict_cells(
     n_draws: int,
     through: str | None,
 ) -> np.ndarray:
-    """What X each row becomes under the condition, the mean of n_draws predictions, [S, N, D].
+    """Predict each row under the condition, as the mean of n_draws predictions [S, N, D].
 
-    Of a count model a prediction is a cell: counts drawn from p(x|z,c') and log-normalised with the control cell's
-    `total` [N], as real ones are. The logarithm of a mean count would be too large, and the more the sparser the gene.
+    For a model of counts, one prediction is a cell: counts drawn from p(x|z,c') and log-normalised with the control
+    cell's `total` [N], as real counts are. The logarithm of a mean count would be too large, most for sparse genes.
     """
     draws = make_generators(seeds, "respond", rows.device)
     counts = [np.random.default_rng(derive_key(seed, "respond counts")) for seed in seeds]
-    found = np.zeros((len(seeds), *rows.x.shape))
+    predictions = np.zeros((len(seeds), *rows.x.shape))
     for _ in range(n_draws):
         means = apply_to_rows(lambda batch: model.convert(batch, condition, through), rows, model, draws)
         for s, mean in enumerate(means.double().cpu().numpy()):
-            found[s] += as_seen_by_models(mean, model.p, s, total, counts[s]) / n_draws
-    return found
+            predictions[s] += as_seen_by_models(mean, model.p, s, total, counts[s]) / n_draws
+    return predictions
 
 
 def as_seen_by_models(
     mean: np.ndarray, p: Likelihood, s: int, total: np.ndarray | None, draws: np.random.Generator
 ) -> np.ndarray:
-    """What a model would see of cells of this mean [N, D]: log-normalised draws of seed s's counts, else the mean."""
+    """Cells with this mean [N, D] in the form of X: log-normalised draws from seed s's counts, else the mean."""
     if p.name not in COUNT_LIKELIHOODS:
         return mean
     if p.name != "negative_binomial":
-        raise Refused(f"respond: found likelihood {p.name}; allowed: negative_binomial, or a data set without counts")
+        raise Refused(f"respond: found likelihood {p.name}; allowed: negative_binomial, or a dataset without counts")
     r = p.log_r[s].detach().double().exp().cpu().numpy()  # 1, D
-    drawn = draws.negative_binomial(np.broadcast_to(r, mean.shape), r / (r + mean))
-    return log_normalise(drawn, total)
+    counts = draws.negative_binomial(np.broadcast_to(r, mean.shape), r / (r + mean))
+    return log_normalise(counts, total)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Step `train`: all seeds of one model on one task, in one process."""
+"""Step `train`: train all seeds of one model on one task, in one process."""
 
 import contextlib
 import dataclasses
@@ -48,50 +48,55 @@ def train(
 ) -> None:
     """Train a model with S seeds on the training split, and write its weights, its history and its provenance.
 
-    data: the prepared data set (h5ad). observed: csv of row, label: what the model may see of the labels. weights,
-    history, provenance: what is written. module: a file of gmvae/models. settings: the constructor's keyword settings.
-    training: see config.yaml. n_components: K. seeds: one or more. device: auto, cpu or cuda. threads: compute threads.
-    memory: GiB of data above which they stay on disk.
-    checkpoint_minutes: from one save of the unfinished run to the next, 0 for none. progress: a live line.
+    An interrupted run continues from checkpoint.safetensors beside the weights, if settings, data and code are the
+    same.
 
-    A run that was interrupted goes on from checkpoint.safetensors beside the weights, if that is of the same settings,
-    data and code.
+    Args:
+        data: The prepared dataset (.h5ad).
+        observed: The labels that the model may see (csv of row, label).
+        weights: The safetensors file of weights to write.
+        history: The csv file of losses to write.
+        provenance: The JSON file to write on settings, seeds, versions and time.
+        module: The model, a file of gmvae/models.
+        settings: Keyword arguments of the model.
+        training: Settings of the training, explained in config.yaml.
+        n_components: Number of components K.
+        seeds: One or more seeds, trained together.
+        device: Where to compute: auto, cpu or cuda.
+        threads: Number of compute threads.
+        memory: GiB; a larger dataset stays on disk.
+        checkpoint_minutes: Minutes between two saves of the unfinished run, 0 for none.
+        progress: Whether to show the progress.
 
     Raises:
-        Refused: an unknown setting, no seed, K below 1, a device that is not there, labels of more classes than K, a
-            seed that diverged.
+        Refused: A setting is unknown, there is no seed, K is below 1 or below the number of observed classes, the
+            device does not exist, or a seed diverged.
     """
     started = time.monotonic()
     check_seeds_and_components(seeds, n_components)
     torch.set_num_threads(threads)
     plan = check_training(training)
     torch.set_default_dtype(DTYPES[plan.precision])
-    chosen = choose_device(device)
-    rows, likelihood = training_rows(data, observed, len(seeds), n_components, chosen, memory)
-    arguments = {
-        "n_features": rows.x.shape[1],
-        "likelihood": likelihood,
-        "seeds": seeds,
-        "n_components": n_components,
-        "n_conditions": rows.n_conditions,
-        **settings,
-    }
-    asked = {"module": module, "settings": settings, "training": training, "n_components": n_components}
-    asked["threads"] = threads
-    state = TrainingState(build_model(module, arguments).to(chosen), plan, seeds, chosen)
-    what = run_identity(asked | {"seeds": seeds, "device": chosen.type}, [data, observed], module)
-    keeper = Checkpointer(weights.with_name("checkpoint.safetensors"), what, checkpoint_minutes, started)
+    torch_device = choose_device(device)
+    rows, likelihood = training_rows(data, observed, len(seeds), n_components, torch_device, memory)
+    sizes = {"n_features": rows.x.shape[1], "n_components": n_components, "n_conditions": rows.n_conditions}
+    arguments = {"likelihood": likelihood, "seeds": seeds, **sizes, **settings}
+    state = TrainingState(build_model(module, arguments).to(torch_device), plan, seeds, torch_device)
+    record = {"module": module, "settings": settings, "training": training, "n_components": n_components}
+    record["threads"] = threads
+    identity = run_identity(record | {"seeds": seeds, "device": torch_device.type}, [data, observed], module)
+    keeper = Checkpointer(weights.with_name("checkpoint.safetensors"), identity, checkpoint_minutes, started)
     resume_and_train(state, rows, plan, keeper, progress)
-    lost = refuse_divergence(state, plan, keeper)
+    diverged = check_divergence(state, plan, keeper)
     save_weights(state.model, module, arguments, weights)
     write_csv(pd.DataFrame(state.history), history)
-    made = describe_run(asked, seeds, chosen.type, keeper.total_seconds())
-    write_json(made | ({"diverged": lost} if lost else {}), provenance)
+    run = describe_run(record, seeds, torch_device.type, keeper.total_seconds())
+    write_json(run | ({"diverged": diverged} if diverged else {}), provenance)
     keeper.remove()
 
 
 def check_seeds_and_components(seeds: list[int], n_components: int) -> None:
-    """Refuse a run without a seed or a component."""
+    """Raise Refused for a run without a seed or a component."""
     if not seeds:
         raise Refused("seeds: found none; at least one is needed, as `--seeds 0`")
     if n_components < 1:
@@ -108,21 +113,35 @@ def check_training(settings: dict) -> Training:
 def training_rows(
     data: Path, observed: Path, n_seeds: int, n_components: int, device: torch.device, memory: float = 4.0
 ) -> tuple[Rows, str]:
-    """The training split on the device with the labels that may be seen, and the likelihood's name.
+    """Load the training split with the labels that may be seen.
 
-    Component k is class k of the data set's classes in sorted order, or cluster k where clusters were told.
+    Component k is class k of the dataset's classes in sorted order, or cluster k where clusters stand in for labels.
+
+    Args:
+        data: The prepared dataset (.h5ad).
+        observed: The labels that may be seen (csv of row, label).
+        n_seeds: Number of seeds S.
+        n_components: Number of components K.
+        device: Where the rows go.
+        memory: GiB; a larger dataset stays on disk.
+
+    Returns:
+        The training rows, and the name of the likelihood.
+
+    Raises:
+        Refused: More classes or clusters are observed than there are components.
     """
     adata = load_dataset(data, memory)
     train = np.flatnonzero(adata.obs["split"] == "train")
-    told = read_observed_labels(adata.obs.iloc[train], observed)
-    if (told.codes >= 0).any() and told.n_categories > n_components:
-        n = told.n_categories
+    labels = read_observed_labels(adata.obs.iloc[train], observed)
+    if (labels.codes >= 0).any() and labels.n_categories > n_components:
+        n = labels.n_categories
         raise Refused(f"n_components: found {n_components}; allowed: at least {n}, the observed classes or clusters")
-    return rows_from_dataset(adata, told.codes, n_seeds, n_components, device, train), str(adata.uns["likelihood"])
+    return rows_from_dataset(adata, labels.codes, n_seeds, n_components, device, train), str(adata.uns["likelihood"])
 
 
 def resume_and_train(state: TrainingState, rows: Rows, plan: Training, keeper: Checkpointer, progress: bool) -> None:
-    """Train from where the keeper has the run, and let it keep it and the line show it after each step."""
+    """Continue from the checkpoint, if there is one; after each step, show the progress and save where it is due."""
     keeper.resume(state)
     line = Progress(state, plan, rows.label.shape[1], progress)
 
@@ -134,24 +153,25 @@ def resume_and_train(state: TrainingState, rows: Rows, plan: Training, keeper: C
         train_to_end(state, rows, plan, after_step)
 
 
-def refuse_divergence(state: TrainingState, plan: Training, keeper: Checkpointer) -> list[dict]:
-    """The seeds that diverged, where the run is to be written with them; else Refused, the run kept as it is."""
-    lost = state.diverged_seeds()
-    if not lost:
-        return lost
-    first = lost[0]
-    at = f"{first['term']} of seed {first['seed']} is not finite, or above {EXPLODED:g}, in epoch {first['epoch']}"
-    others = f" (likewise seeds {', '.join(str(one['seed']) for one in lost[1:])})" if len(lost) > 1 else ""
-    if plan.diverged == "keep" and len(lost) < len(state.seeds):
-        print(f"{at}{others}: written as it was an epoch before, as training.diverged is `keep`", file=sys.stderr)
-        return lost
+def check_divergence(state: TrainingState, plan: Training, keeper: Checkpointer) -> list[dict]:
+    """The seeds that diverged. Raises Refused, and saves a checkpoint, unless the run may be written with them."""
+    diverged = state.diverged_seeds()
+    if not diverged:
+        return diverged
+    first = diverged[0]
+    fault = f"{first['term']} of seed {first['seed']} is not finite, or above {EXPLODED:g}, in epoch {first['epoch']}"
+    if len(diverged) > 1:
+        fault += f" (likewise seeds {', '.join(str(entry['seed']) for entry in diverged[1:])})"
+    if plan.diverged == "keep" and len(diverged) < len(state.seeds):
+        print(f"{fault}: its state of the epoch before is written, as training.diverged is `keep`", file=sys.stderr)
+        return diverged
     keeper.save(state)
-    remedy = "set training.diverged to keep to write them all so, or try"
-    if len(lost) == len(state.seeds):
+    remedy = "set training.diverged to keep to write all seeds like this, or try"
+    if len(diverged) == len(state.seeds):
         remedy = "no other seed is left; try"
     clip = f"training.clip below {plan.clip:g}" if plan.clip else "training.clip: 1"
     raise Refused(
-        f"{at}{others}; {keeper.path} has it as it was an epoch before, and the others trained to their end: {remedy} "
+        f"{fault}; {keeper.path} has its state of the epoch before, and the other seeds fully trained: {remedy} "
         f"a training.learning_rate below {plan.learning_rate:g}, or {clip}"
     )
 

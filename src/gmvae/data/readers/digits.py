@@ -7,11 +7,27 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
+from gmvae.pipeline.errors import Refused
+
 
 def read(raw: Path | None = None) -> anndata.AnnData:
-    """The images [1797, 64] with grey values scaled to [0, 1]. `raw` is ignored: the file is scikit-learn's own."""
+    """Read the images from scikit-learn's own file.
+
+    Args:
+        raw: Ignored, nothing is downloaded.
+
+    Returns:
+        Images [1797, 64], with grey values scaled to [0, 1].
+
+    Raises:
+        Refused: scikit-learn's file is not the known one.
+    """
     pixels, digit = load_digits(return_X_y=True)
-    assert pixels.shape == (1797, 64) and pixels.min() == 0 and pixels.max() == 16
+    if pixels.shape != (1797, 64) or pixels.min() != 0 or pixels.max() != 16:
+        raise Refused(
+            f"digits: scikit-learn's images have shape {pixels.shape} and values {pixels.min():g} to {pixels.max():g}; "
+            "expected (1797, 64) and 0 to 16; install the pinned scikit-learn"
+        )
     adata = anndata.AnnData(
         X=(pixels / 16).astype(np.float32),
         obs=pd.DataFrame(

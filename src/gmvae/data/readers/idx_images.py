@@ -1,4 +1,4 @@
-"""The images of a folder of four IDX files, as MNIST is published and Fashion-MNIST after it."""
+"""The images of a folder of four IDX files, the form in which MNIST and Fashion-MNIST are published."""
 
 from pathlib import Path
 
@@ -16,18 +16,29 @@ FILES["test"] = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 def read_images(
     raw: Path | None, names: list[str], sizes: dict[str, list[int]], likelihood: str, binarised: bool
 ) -> anndata.AnnData:
-    """The images [70000, 784] in [0, 1], training rows first, with the publisher's split.
+    """Read images with the publisher's split, training rows first.
 
-    names: of the classes. sizes: the known number of images of each class, by split. binarised: 1 above 0.5, else 0.
+    Args:
+        raw: Folder of the four files.
+        names: Names of the classes.
+        sizes: Published number of images of each class, by split.
+        likelihood: Likelihood of the pixels.
+        binarised: Whether a pixel becomes 1 above 0.5, else 0.
+
+    Returns:
+        Images [70000, 784] in [0, 1].
+
+    Raises:
+        Refused: A file is missing, damaged or not the known one.
     """
     if raw is None:
         raise Refused(f"raw is missing: the folder of {', '.join(FILES['train'] + FILES['test'])}")
     pixels, labels, index = [], [], []
-    for split, (of_images, of_labels) in FILES.items():
-        pixels.append(read_whole(raw / of_images, read_idx).reshape(-1, 28 * 28))
-        labels.append(read_whole(raw / of_labels, read_idx))
-        check_published(f"{raw / of_labels}: images of each class", np.bincount(labels[-1]).tolist(), sizes[split])
-        check_published(f"{raw / of_images}: shape", pixels[-1].shape, (sum(sizes[split]), 28 * 28))
+    for split, (image_file, label_file) in FILES.items():
+        pixels.append(read_whole(raw / image_file, read_idx).reshape(-1, 28 * 28))
+        labels.append(read_whole(raw / label_file, read_idx))
+        check_published(f"{raw / label_file}: images of each class", np.bincount(labels[-1]).tolist(), sizes[split])
+        check_published(f"{raw / image_file}: shape", pixels[-1].shape, (sum(sizes[split]), 28 * 28))
         index += [f"{split} {i:05d}" for i in range(len(labels[-1]))]
     values = np.concatenate(pixels).astype(np.float32) / 255
     split = np.repeat(list(FILES), [len(part) for part in labels])

@@ -1,7 +1,7 @@
 """Kang: blood cells of lupus patients, half of them stimulated with interferon beta (Kang et al. 2018).
 
-This is a public subset: 2,800 of about 24,700 cells, in 13 types, with the genes seen in the full set. The publisher's
-doublets, found by genotype, are already out.
+This is a public subset: 2,800 of about 24,700 cells, in 13 types, with the genes expressed in the full set. The
+publisher has already removed doublets by genotype.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from scipy import sparse
 from gmvae.data.readers.raw_files import check_published, read_r_data, read_whole
 
 CONDITIONS = {"CTRL": "control", "STIM": "stimulated"}
-TYPES = {  # cells under control and stimulated
+TYPES = {  # numbers of control and of stimulated cells
     "CD14 Mono": (477, 435),
     "CD4 Naive T": (208, 327),
     "CD4 Memory T": (155, 178),
@@ -32,7 +32,17 @@ TYPES = {  # cells under control and stimulated
 
 
 def read(raw: Path | None) -> anndata.AnnData:
-    """The counts [2800, 14053] as CSR in layers["counts"], with 13 types and two conditions."""
+    """Read the cells, their types and their conditions.
+
+    Args:
+        raw: Folder of the downloaded file.
+
+    Returns:
+        Cells [2800, 14053] with their counts as CSR in layers["counts"], 13 types and two conditions.
+
+    Raises:
+        Refused: The file is missing, damaged or not the known one.
+    """
     path = raw / "ifnb_2800.rda"
     published = read_whole(path, read_r_data)["ifnb_2800"]
     counts, table = published["expr"], published["meta"]
@@ -45,8 +55,8 @@ def read(raw: Path | None) -> anndata.AnnData:
         },
         index=table.index.astype(str),
     )
-    found = obs.groupby(["label", "condition"], observed=True).size().unstack()
-    check_published(f"{path}: cells of each type", {key: tuple(found.loc[key].tolist()) for key in found.index}, TYPES)
+    sizes = obs.groupby(["label", "condition"], observed=True).size().unstack()
+    check_published(f"{path}: cells of each type", {key: tuple(sizes.loc[key].tolist()) for key in sizes.index}, TYPES)
     adata = anndata.AnnData(
         obs=obs,
         var=pd.DataFrame(index=[str(name) for name in counts.coords["dim_0"].values]),

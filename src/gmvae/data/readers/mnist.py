@@ -13,5 +13,17 @@ SIZES = {
 
 
 def read(raw: Path | None, likelihood: str = "bernoulli", binarised: bool = False) -> anndata.AnnData:
-    """The digits [70000, 784] with the publisher's split. See gmvae.data.readers.idx_images."""
+    """Read the digits, with the publisher's split.
+
+    Args:
+        raw: Folder of the four IDX files.
+        likelihood: Likelihood of the pixels.
+        binarised: Whether pixels become 0 or 1.
+
+    Returns:
+        Images [70000, 784].
+
+    Raises:
+        Refused: A file is missing, damaged or not the known one.
+    """
     return read_images(raw, [str(k) for k in range(10)], SIZES, likelihood, binarised)

@@ -1,7 +1,7 @@
 """PBMC 3k: 2,700 blood cells of a healthy donor (10x Genomics 2016), with the types of Seurat's tutorial.
 
-The types are named clusters of a Louvain clustering, corrected by marker genes: a method that clusters alike is
-favoured. The 62 cells that the tutorial's quality control removes have none.
+The types are named clusters of a Louvain clustering, corrected by marker genes: they favour methods that cluster in a
+similar way. The 62 cells that the tutorial's quality control removes have no type.
 """
 
 from pathlib import Path
@@ -27,11 +27,20 @@ TYPES = {
 
 
 def read(raw: Path | None, condition: str = "") -> anndata.AnnData:
-    """The counts [2700, 32738] as CSR in layers["counts"]. condition: one for all cells, for a join that needs it."""
-    matrix = read_whole(raw / "pbmc3k.rda", read_r_data)[
-        "pbmc3k"
-    ]  # genes by cells, by columns: what CSR of cells by genes is
-    genes, barcodes = matrix.Dimnames
+    """Read the cells and their types.
+
+    Args:
+        raw: Folder of the two downloaded files.
+        condition: Condition of all cells, for a join with a source that has conditions.
+
+    Returns:
+        Cells [2700, 32738] with their counts as CSR in layers["counts"].
+
+    Raises:
+        Refused: A file is missing, damaged or not the known one.
+    """
+    matrix = read_whole(raw / "pbmc3k.rda", read_r_data)["pbmc3k"]
+    genes, barcodes = matrix.Dimnames  # genes by cells, stored by columns: as CSR, cells by genes
     counts = sparse.csr_matrix((matrix.x.astype(np.float32), matrix.i, matrix.p), shape=(len(barcodes), len(genes)))
     check_published(f"{raw / 'pbmc3k.rda'}: cells and genes", counts.shape, (2700, 32738))
     annotation = read_whole(raw / "pbmc3k_meta.rds", read_r_data)

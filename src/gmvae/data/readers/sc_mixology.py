@@ -1,7 +1,7 @@
-"""sc_mixology: mixed cell lines, told apart by their genotype (Tian et al. 2019), so labels owe nothing to a cluster.
+"""sc_mixology: mixed cell lines with labels from their genotypes, independent of any clustering (Tian et al. 2019).
 
-Three lines by two protocols, or five lines on three plates. Cells whose genotype is that of two lines are left out, and
-of the five lines' plates the wells with two cells. Spike-ins (ERCC) are no genes and go.
+Three lines by two protocols, or five lines on three plates. Cells with the genotypes of two lines are left out, and so
+are wells with two cells on the plates of five lines. Spike-ins (ERCC) are not genes and are left out.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from scipy import sparse
 from gmvae.data.readers.raw_files import check_published, read_table, read_whole
 from gmvae.pipeline.errors import Refused
 
-# By number of lines: the batches, each with its file's name and the cells of each line that are left.
+# By number of lines: the batches, each with the name of its files and the number of single cells of each line.
 BATCHES = {
     3: {
         "CEL-seq2": ("sc_celseq2", {"H1975": 103, "H2228": 67, "HCC827": 70}),
@@ -29,10 +29,21 @@ BATCHES = {
 
 
 def read(raw: Path | None, lines: int = 3) -> anndata.AnnData:
-    """The counts [cells, genes common to the batches] as CSR in layers["counts"]. lines: 3 or 5."""
+    """Read the single cells of all batches on the genes that the batches have in common.
+
+    Args:
+        raw: Folder of the downloaded files.
+        lines: Number of cell lines, 3 or 5.
+
+    Returns:
+        Cells [cells, genes] with their counts as CSR in layers["counts"], the cell line as label, and the batch.
+
+    Raises:
+        Refused: There is no mixture of so many lines, or a file is missing, damaged or not the known one.
+    """
     if lines not in BATCHES:
         raise Refused(f"settings of source sc_mixology: lines is {lines}; allowed: {', '.join(map(str, BATCHES))}")
-    parts = {batch: singlets(raw, file, known) for batch, (file, known) in BATCHES[lines].items()}
+    parts = {batch: read_single_cells(raw, file, sizes) for batch, (file, sizes) in BATCHES[lines].items()}
     genes = [
         gene
         for gene in next(iter(parts.values()))[0].index
@@ -51,8 +62,8 @@ def read(raw: Path | None, lines: int = 3) -> anndata.AnnData:
     return adata
 
 
-def singlets(raw: Path, file: str, known: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The counts [genes, cells] of the single cells of one batch, and their label and mitochondrial share [cells]."""
+def read_single_cells(raw: Path, file: str, sizes: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The counts [genes, cells] of one batch's single cells, and their label and mitochondrial share [cells]."""
     counts = read_whole(raw / f"{file}.count.csv.gz", read_table)
     cells = read_whole(raw / f"{file}.metadata.csv.gz", read_table)
     check_published(f"{raw / file}: cells in both files", counts.columns.tolist(), cells.index.tolist())
@@ -60,6 +71,6 @@ def singlets(raw: Path, file: str, known: dict[str, int]) -> tuple[pd.DataFrame,
     if "cell_number" in cells:
         single &= cells["cell_number"] == 1
     label = cells.loc[single, "cell_line_demuxlet"].astype(str)
-    check_published(f"{raw / file}: single cells of each line", label.value_counts().sort_index().to_dict(), known)
+    check_published(f"{raw / file}: single cells of each line", label.value_counts().sort_index().to_dict(), sizes)
     obs = pd.DataFrame({"label": label, "mito": 1 - cells.loc[single, "non_mt_percent"]})
     return counts.loc[:, single.to_numpy()], obs

@@ -7,9 +7,18 @@ from sklearn.cluster import KMeans
 def assign(
     z: np.ndarray, train: np.ndarray, n_components: int, seed: int, truth: np.ndarray | None, *, n_init: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One-hot q [N, K] of the nearest centre, and per row [N] minus its squared distance to it.
+    """Fit centres to the training rows, and assign every row to its nearest centre.
 
-    Centres are fitted to the rows of z [N, L] where the mask train [N] is true, the best of `n_init` starts.
+    Args:
+        z: Points [N, L].
+        train: Mask of the training rows [N].
+        n_components: Number of centres K.
+        seed: Seed of the starts.
+        truth: Ignored.
+        n_init: Number of starts, of which the best is taken.
+
+    Returns:
+        One-hot q [N, K] of the nearest centre, and minus the squared distance to it [N].
     """
     model = KMeans(n_components, n_init=n_init, random_state=seed).fit(z[train])
     distances = model.transform(z) ** 2  # N, K

@@ -1,4 +1,4 @@
-"""What labels alone can do, without a fit: every row has the classes of its nearest labelled rows."""
+"""The nearest labelled rows: what labels alone can achieve without a fit."""
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -7,11 +7,20 @@ from sklearn.neighbors import NearestNeighbors
 def assign(
     z: np.ndarray, train: np.ndarray, n_components: int, seed: int, observed: np.ndarray, *, n_neighbours: int = 15
 ) -> tuple[np.ndarray, None]:
-    """The shares q [N, K] of the classes among the nearest labelled rows, its own among them; no objective.
+    """Let the nearest labelled rows of each row vote. Nothing is random: all seeds agree.
 
-    observed [N] is a class number where the label was seen, -1 elsewhere. Nothing is drawn: all seeds agree.
+    Args:
+        z: Points [N, L].
+        train: Ignored: the rows with a label are the training rows.
+        n_components: Number of classes K.
+        seed: Ignored.
+        observed: Class number where the label may be seen, -1 elsewhere [N].
+        n_neighbours: Number of labelled rows that vote; a labelled row is one of its own neighbours.
+
+    Returns:
+        Shares q [N, K] of the classes among the votes; no objective.
     """
-    seen = observed >= 0
-    voters = NearestNeighbors(n_neighbors=min(n_neighbours, int(seen.sum()))).fit(z[seen])
+    labelled = observed >= 0
+    voters = NearestNeighbors(n_neighbors=min(n_neighbours, int(labelled.sum()))).fit(z[labelled])
     nearest = voters.kneighbors(z, return_distance=False)  # N, k
-    return np.eye(n_components)[observed[seen][nearest]].mean(axis=1), None
+    return np.eye(n_components)[observed[labelled][nearest]].mean(axis=1), None

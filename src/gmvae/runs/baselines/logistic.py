@@ -1,4 +1,4 @@
-"""What labels alone can do, with flat borders: a logistic regression on the labelled rows only."""
+"""Logistic regression on the labelled rows only: what labels alone can achieve with flat class borders."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -7,13 +7,22 @@ from sklearn.linear_model import LogisticRegression
 def assign(
     z: np.ndarray, train: np.ndarray, n_components: int, seed: int, observed: np.ndarray, *, cost: float = 1.0
 ) -> tuple[np.ndarray, None]:
-    """The predicted probabilities q [N, K]; no objective: what a classifier maximises would be picked by labels.
+    """Fit the regression to the labelled rows. There is one optimum: all seeds agree.
 
-    observed [N] is a class number where the label was seen, -1 elsewhere; a class never seen has probability 0. `cost`
-    weighs the log-loss, summed over rows, against half the squared norm of the weights. One optimum: all seeds agree.
+    Args:
+        z: Points [N, L].
+        train: Ignored: the rows with a label are the training rows.
+        n_components: Number of classes K.
+        seed: Ignored.
+        observed: Class number where the label may be seen, -1 elsewhere [N].
+        cost: Weight of the log-loss, summed over rows, against half the squared norm of the weights.
+
+    Returns:
+        Predicted probabilities q [N, K], 0 for a class without a labelled row. No objective, so that no seed is picked
+        by labels.
     """
-    seen = observed >= 0
-    fitted = LogisticRegression(C=cost, max_iter=1000).fit(z[seen], observed[seen])
+    labelled = observed >= 0
+    model = LogisticRegression(C=cost, max_iter=1000).fit(z[labelled], observed[labelled])
     q = np.zeros((len(z), n_components))
-    q[:, fitted.classes_] = fitted.predict_proba(z)
+    q[:, model.classes_] = model.predict_proba(z)
     return q, None

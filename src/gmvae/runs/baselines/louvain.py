@@ -18,10 +18,19 @@ def assign(
     n_neighbours: int = 15,
     resolution: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """q [N, K] of the communities, and the modularity.
+    """Find communities of the training rows; every other row gets the vote of its nearest training rows.
 
-    Communities are those of the rows of z [N, L] where the mask train [N] is true; other rows take the vote of their
-    nearest training rows. Without a `resolution`, the one that gives n_components communities is searched.
+    Args:
+        z: Points [N, L].
+        train: Mask of the training rows [N].
+        n_components: Number of communities K, where no resolution is given.
+        seed: Seed of the search for communities.
+        truth: Ignored.
+        n_neighbours: Number of neighbours in the graph and in the vote.
+        resolution: Resolution of the modularity; without it, the one that gives K communities is searched.
+
+    Returns:
+        The communities, as shares q [N, K] of the votes, and the modularity for each training row [N], NaN elsewhere.
     """
     graph = neighbour_graph(z[train], n_neighbours)
 
@@ -30,6 +39,5 @@ def assign(
         return np.array(graph.community_multilevel(weights="weight", resolution=at).membership)
 
     communities = partition_into(partition, n_components) if resolution is None else partition(resolution)
-    return vote_of_neighbours(z, train, communities, n_components, n_neighbours), row_modularity(
-        graph, communities, train
-    )
+    shares = vote_of_neighbours(z, train, communities, n_components, n_neighbours)
+    return shares, row_modularity(graph, communities, train)

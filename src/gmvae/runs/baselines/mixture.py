@@ -15,10 +15,20 @@ def assign(
     reg_covar: float = 1e-6,
     n_init: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The posterior q = p(y|z) [N, K], and log p(z) per row [N].
+    """Fit a mixture to the training rows, started from k-means.
 
-    Fitted to the rows of z [N, L] where the mask train [N] is true, started from k-means, the best of `n_init`
-    starts. `covariance` is scikit-learn's (full, tied, diag, spherical); `reg_covar` is added to each variance.
+    Args:
+        z: Points [N, L].
+        train: Mask of the training rows [N].
+        n_components: Number of components K.
+        seed: Seed of the starts.
+        truth: Ignored.
+        covariance: Form of the covariances in scikit-learn: full, tied, diag or spherical.
+        reg_covar: Number that is added to each variance.
+        n_init: Number of starts, of which the best is taken.
+
+    Returns:
+        The posterior q = p(y|z) [N, K], and log p(z) [N].
     """
     model = GaussianMixture(
         n_components, covariance_type=covariance, reg_covar=reg_covar, n_init=n_init, max_iter=500, random_state=seed

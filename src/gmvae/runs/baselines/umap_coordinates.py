@@ -1,7 +1,7 @@
-"""UMAP (McInnes et al. 2018) as a space to cluster in: neighbours packed densely, as clusterings on it are used.
+"""UMAP (McInnes et al. 2018) as a space to cluster in: neighbours lie close together, as clustering needs.
 
-Apart from step `project` because its use is another: more dimensions, no distance kept between points, and rows that
-had no part in the fit. Importing it takes seconds.
+Step `project` uses UMAP for another purpose, a picture: two dimensions, points kept apart, and all rows in the fit.
+Importing this module takes seconds.
 """
 
 import numpy as np
@@ -11,7 +11,17 @@ N_NEIGHBOURS = 20
 
 
 def umap_coordinates(x: np.ndarray, train: np.ndarray, n_dimensions: int, seed: int) -> np.ndarray:
-    """Coordinates [N, n_dimensions] of x [N, D], fitted where the mask train [N] is true; others are placed after."""
+    """Fit UMAP to the training rows, and place the other rows among them.
+
+    Args:
+        x: Rows [N, D].
+        train: Mask of the training rows [N].
+        n_dimensions: Number of dimensions L.
+        seed: Seed of the fit and of the placing.
+
+    Returns:
+        Coordinates [N, L] in float32.
+    """
     reducer = umap.UMAP(
         n_components=n_dimensions,
         n_neighbors=min(N_NEIGHBOURS, int(train.sum()) - 1),

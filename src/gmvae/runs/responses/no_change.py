@@ -1,8 +1,17 @@
-"""The response of which nothing is known: none. What predicts better than this has learned something."""
+"""No response at all: a model that predicts better than this has learned something."""
 
 import numpy as np
 
 
 def change(x: np.ndarray, label: np.ndarray, treated: np.ndarray) -> np.ndarray:
-    """Zeros [D] for training cells x [N, D], their types and whether they are treated [N]."""
+    """Predict no change.
+
+    Args:
+        x: Training cells [N, D].
+        label: Ignored.
+        treated: Ignored.
+
+    Returns:
+        Zeros [D].
+    """
     return np.zeros(x.shape[1])

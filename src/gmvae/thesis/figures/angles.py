@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from scipy.linalg import subspace_angles
 
+from gmvae.data.principal_components import principal_axes
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.latent import read_latent, run_seeds
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.runs.baselines.principal_components import principal_axes
 from gmvae.thesis.figures import style
 
 LINE = 0.3  # inches: height of a model's line
