@@ -14,6 +14,7 @@ from gmvae.formats import memory_mapped
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.writing import write_h5ad
 from gmvae.nn.batches import make_batch, rows_from_dataset
+from gmvae.nn.row_packing import is_mapped
 from gmvae.nn.row_storage import MappedRows
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.embed import embed
@@ -64,7 +65,7 @@ def test_unpacked_in_chunks_it_is_what_is_read(stored, chunk, monkeypatch):
 def test_its_values_stay_on_disk_in_files_without_a_name(stored):
     adata = load_dataset(stored, memory=0)
     arrays = [adata.X.data, adata.X.indices] if sparse.issparse(adata.X) else [adata.X]
-    assert all(memory_mapped.is_mapped(array) for array in arrays)
+    assert all(is_mapped(array) for array in arrays)
     assert sorted(os.listdir(stored.parent)) == ["small.csv", "small.h5ad"]
 
 
@@ -74,7 +75,7 @@ def test_rows_are_made_of_the_mapped_values_themselves(stored):
     if adata.uns["likelihood"] == "bernoulli":
         assert isinstance(rows.x, MappedRows)
     elif sparse.issparse(adata.X):
-        for tensor, array in ((rows.x.values, adata.X.data), (rows.x.places.feature, adata.layers["counts"].indices)):
+        for tensor, array in ((rows.x.values, adata.X.data), (rows.x.layout.feature, adata.layers["counts"].indices)):
             assert tensor.data_ptr() == array.ctypes.data
     batch = make_batch(rows, torch.arange(9).expand(2, -1), torch.zeros(2, 1, 9, 1))
     assert np.array_equal(batch.x[1].numpy(), values(adata.X)[3:12])
@@ -82,7 +83,7 @@ def test_rows_are_made_of_the_mapped_values_themselves(stored):
 
 def test_what_fits_is_read(stored):
     assert memory_mapped.unpacked_size(stored) < 2**20
-    assert not memory_mapped.is_mapped(getattr(load_dataset(stored, memory=1).X, "data", None))
+    assert not is_mapped(getattr(load_dataset(stored, memory=1).X, "data", None))
 
 
 def trained(stored, folder, memory):
