@@ -18,9 +18,6 @@ from gmvae.training.state import TrainingState
 
 aten = torch.ops.aten
 FIRST = {aten.mm.default: 0, aten.addmm.default: 1, aten.bmm.default: 0, aten.baddbmm.default: 1}  # factor's place
-LINEAR = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # oneDNN's: its second factor comes transposed
-if LINEAR is not None:
-    FIRST[LINEAR.default] = 0
 
 
 class Part(NamedTuple):
@@ -100,7 +97,7 @@ def operations(call: Call) -> int:
     """Multiplications and additions of a product: twice its three sizes, and that times the seeds."""
     function, parts = call
     first, second = parts[FIRST[function]].shape, parts[FIRST[function] + 1].shape
-    return 2 * math.prod(first) * (second[-2] if LINEAR is not None and function == LINEAR.default else second[-1])
+    return 2 * math.prod(first) * second[-1]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A data set that is mapped from disk is the one that is read, and gives the same bytes."""
+"""A memory-mapped dataset has the values of one that is read into memory, and gives the same bytes."""
 
 import os
 
@@ -14,6 +14,7 @@ from gmvae.formats import memory_mapped
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.writing import write_h5ad
 from gmvae.nn.batches import make_batch, rows_from_dataset
+from gmvae.nn.row_packing import is_mapped
 from gmvae.nn.row_storage import MappedRows
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.embed import embed
@@ -23,8 +24,8 @@ N, D = 60, 8
 TRAINING = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-2}
 
 
-def written(path, form, likelihood):
-    """A data set of counts or of grey values in a file."""
+def write_dataset(path, form, likelihood):
+    """Write a dataset of counts or of grey values."""
     draws = np.random.default_rng(0)
     counts = (draws.integers(1, 300, (N, D)) * (draws.random((N, D)) > 0.6)).astype(np.float32)
     x = np.log1p(counts * np.float32(7)) if "binomial" in likelihood else draws.random((N, D)).astype(np.float32)
@@ -44,7 +45,7 @@ def written(path, form, likelihood):
     params=[(sparse.csr_matrix, "negative_binomial"), (np.asarray, "negative_binomial"), (np.asarray, "bernoulli")]
 )
 def stored(request, tmp_path):
-    return written(tmp_path / "small.h5ad", *request.param)
+    return write_dataset(tmp_path / "small.h5ad", *request.param)
 
 
 def values(matrix):
@@ -52,55 +53,56 @@ def values(matrix):
 
 
 @pytest.mark.parametrize("chunk", [1, 13, 1 << 22])
-def test_unpacked_in_chunks_it_is_what_is_read(stored, chunk, monkeypatch):
+def test_a_dataset_unpacked_in_chunks_equals_one_read_into_memory(stored, chunk, monkeypatch):
     monkeypatch.setattr(memory_mapped, "CHUNK", chunk)
-    here, there = load_dataset(stored), load_dataset(stored, memory=0)
-    assert np.array_equal(values(there.X), values(here.X))
-    assert all(np.array_equal(values(there.layers[name]), values(here.layers[name])) for name in here.layers)
-    pd.testing.assert_frame_equal(there.obs, here.obs)
-    assert there.uns["likelihood"] == here.uns["likelihood"]
+    in_memory, mapped = load_dataset(stored), load_dataset(stored, memory=0)
+    assert np.array_equal(values(mapped.X), values(in_memory.X))
+    for name in in_memory.layers:
+        assert np.array_equal(values(mapped.layers[name]), values(in_memory.layers[name]))
+    pd.testing.assert_frame_equal(mapped.obs, in_memory.obs)
+    assert mapped.uns["likelihood"] == in_memory.uns["likelihood"]
 
 
-def test_its_values_stay_on_disk_in_files_without_a_name(stored):
+def test_mapped_values_stay_on_disk_in_files_without_a_name(stored):
     adata = load_dataset(stored, memory=0)
     arrays = [adata.X.data, adata.X.indices] if sparse.issparse(adata.X) else [adata.X]
-    assert all(memory_mapped.is_mapped(array) for array in arrays)
+    assert all(is_mapped(array) for array in arrays)
     assert sorted(os.listdir(stored.parent)) == ["small.csv", "small.h5ad"]
 
 
-def test_rows_are_made_of_the_mapped_values_themselves(stored):
+def test_rows_use_the_mapped_values_without_a_copy(stored):
     adata = load_dataset(stored, memory=0)
     rows = rows_from_dataset(adata, np.full(9, -1), 2, 3, torch.device("cpu"), np.arange(3, 12))
     if adata.uns["likelihood"] == "bernoulli":
         assert isinstance(rows.x, MappedRows)
     elif sparse.issparse(adata.X):
-        for tensor, array in ((rows.x.values, adata.X.data), (rows.x.places.feature, adata.layers["counts"].indices)):
+        for tensor, array in ((rows.x.values, adata.X.data), (rows.x.layout.feature, adata.layers["counts"].indices)):
             assert tensor.data_ptr() == array.ctypes.data
     batch = make_batch(rows, torch.arange(9).expand(2, -1), torch.zeros(2, 1, 9, 1))
     assert np.array_equal(batch.x[1].numpy(), values(adata.X)[3:12])
 
 
-def test_what_fits_is_read(stored):
+def test_a_dataset_that_fits_into_memory_is_read(stored):
     assert memory_mapped.unpacked_size(stored) < 2**20
-    assert not memory_mapped.is_mapped(getattr(load_dataset(stored, memory=1).X, "data", None))
+    assert not is_mapped(getattr(load_dataset(stored, memory=1).X, "data", None))
 
 
-def trained(stored, folder, memory):
-    """All that training and embedding write but the provenance, as bytes."""
+def run_bytes(stored, folder, memory):
+    """All files that training and embedding write, except the provenance, as bytes."""
     files = [folder / name for name in ("weights.safetensors", "history.csv", "provenance.json", "latent.h5ad")]
     observed, settings = stored.with_suffix(".csv"), {"n_hidden": 8}
-    given = {"memory": memory, "progress": False}
-    train(stored, observed, *files[:3], "gmdvae", settings, TRAINING, 3, [3, 11], "cpu", **given)
+    options = {"memory": memory, "progress": False}
+    train(stored, observed, *files[:3], "gmdvae", settings, TRAINING, 3, [3, 11], "cpu", **options)
     embed(stored, observed, files[0], files[3], "small", "gmdvae", 2, 3, 2, "cpu", memory=memory)
     return [files[0].read_bytes(), files[1].read_bytes(), files[3].read_bytes()]
 
 
-def test_mapped_and_read_sets_give_the_same_bytes(stored, tmp_path):
-    assert trained(stored, tmp_path / "read", 1) == trained(stored, tmp_path / "mapped", 0)
+def test_mapped_and_read_datasets_give_the_same_bytes(stored, tmp_path):
+    assert run_bytes(stored, tmp_path / "read", 1) == run_bytes(stored, tmp_path / "mapped", 0)
 
 
 def test_a_damaged_file_is_refused_in_one_line(tmp_path):
-    path = written(tmp_path / "small.h5ad", sparse.csr_matrix, "negative_binomial")
+    path = write_dataset(tmp_path / "small.h5ad", sparse.csr_matrix, "negative_binomial")
     with h5py.File(path, "a") as file:
         del file["X/indices"]
     with pytest.raises(Refused, match="not readable as"):

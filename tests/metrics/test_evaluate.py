@@ -1,4 +1,4 @@
-"""From a latent, made here by hand, to its metrics, and from those of many runs to one table."""
+"""The metrics of latents that are made here by hand, and the table of many runs' metrics."""
 
 import anndata
 import numpy as np
@@ -32,7 +32,7 @@ def hand_made(clusters=None, n_components=2, seeds=(0,), labels_observed=False, 
     return run
 
 
-def evaluated(run, folder):
+def metrics_of_run(run, folder):
     """The metrics of the run, as {(seed, split, metric): value}."""
     run.write_h5ad(folder / "latent.h5ad")
     evaluate(folder / "latent.h5ad", folder / "metrics.csv", "t", "m")
@@ -42,8 +42,8 @@ def evaluated(run, folder):
     return {(row.seed, row.split, row.metric): row.value for row in table.itertuples()}
 
 
-def test_class_measures_of_a_hand_made_run(tmp_path):
-    values = evaluated(hand_made(CLUSTER), tmp_path)
+def test_the_measures_of_a_run_are_those_computed_by_hand(tmp_path):
+    values = metrics_of_run(hand_made(CLUSTER), tmp_path)
     assert values[0, "train", "accuracy"] == pytest.approx(5 / 6)
     assert values[0, "test", "accuracy"] == pytest.approx(3 / 4)
     assert values[0, "test", "purity"] == pytest.approx(3 / 4)
@@ -52,59 +52,59 @@ def test_class_measures_of_a_hand_made_run(tmp_path):
     assert values[0, "test", "occupancy"] == 2
 
 
-def test_purity_takes_its_tags_from_the_training_split(tmp_path):
+def test_purity_uses_the_majority_classes_of_the_training_split(tmp_path):
     # In training component 0 is class b; in the test split it holds class a only.
     cluster = np.array([1, 1, 1, 0, 0, 0, 0, 0, 1, 1])
-    values = evaluated(hand_made(cluster), tmp_path)
+    values = metrics_of_run(hand_made(cluster), tmp_path)
     assert values[0, "train", "purity"] == 1
     assert values[0, "test", "purity"] == 0
     assert values[0, "test", "accuracy"] == 1  # matched on the test split itself
 
 
-def test_nothing_is_matched_where_labels_were_observed(tmp_path):
-    values = evaluated(hand_made(1 - TRUTH, labels_observed=True), tmp_path)
+def test_components_are_not_matched_if_labels_were_observed(tmp_path):
+    values = metrics_of_run(hand_made(1 - TRUTH, labels_observed=True), tmp_path)
     assert values[0, "test", "accuracy"] == 0
     assert values[0, "test", "purity"] == 1
     assert values[0, "test", "ari"] == 1
 
 
-def test_no_accuracy_where_components_and_classes_differ_in_number(tmp_path):
-    values = evaluated(hand_made(CLUSTER, n_components=3), tmp_path)
+def test_there_is_no_accuracy_if_components_and_classes_differ_in_number(tmp_path):
+    values = metrics_of_run(hand_made(CLUSTER, n_components=3), tmp_path)
     assert (0, "test", "accuracy") not in values
     assert (0, "test", "purity") in values
 
 
-def test_a_model_without_components_has_a_silhouette_only(tmp_path):
-    values = evaluated(hand_made(None), tmp_path)
+def test_a_model_without_components_has_only_a_silhouette(tmp_path):
+    values = metrics_of_run(hand_made(None), tmp_path)
     assert {metric for _, _, metric in values} == {"silhouette"}
 
 
-def test_a_data_set_without_labels_has_the_use_of_components_only(tmp_path):
-    values = evaluated(hand_made(CLUSTER, truth=None), tmp_path)
+def test_without_labels_only_the_use_of_components_is_measured(tmp_path):
+    values = metrics_of_run(hand_made(CLUSTER, truth=None), tmp_path)
     assert {metric for _, _, metric in values} == {"occupancy", "effective_components"}
 
 
-def test_terms_are_means_by_split_and_unknown_ones_absent(tmp_path):
+def test_terms_are_averaged_by_split_and_left_out_if_never_computed(tmp_path):
     run = hand_made(None)
     bound = np.full(10, np.nan)
     bound[[6, 8]] = [-3, -5]
     values = {"elbo": np.arange(10.0), "bound": bound, "objective": np.arange(10.0)}
     run.obsm["terms_0"] = pd.DataFrame(values, index=run.obs_names)
     run.obs["disagree_0"] = np.arange(10) == 6
-    found = evaluated(run, tmp_path)
-    assert found[0, "train", "elbo"] == 2.5
-    assert found[0, "test", "objective"] == 7.5
-    assert found[0, "test", "bound"] == -4
-    assert (0, "train", "bound") not in found
-    assert found[0, "test", "disagreement"] == 0.25
-    assert found[0, "train", "disagreement"] == 0
+    metrics = metrics_of_run(run, tmp_path)
+    assert metrics[0, "train", "elbo"] == 2.5
+    assert metrics[0, "test", "objective"] == 7.5
+    assert metrics[0, "test", "bound"] == -4
+    assert (0, "train", "bound") not in metrics
+    assert metrics[0, "test", "disagreement"] == 0.25
+    assert metrics[0, "train", "disagreement"] == 0
 
 
-def test_a_diverged_seed_is_refused_by_name(tmp_path):
+def test_a_diverged_seed_is_refused_with_its_number(tmp_path):
     run = hand_made(None, seeds=(0, 7))
     run.obsm["z_7"] = np.where(np.arange(10)[:, None] == 3, np.nan, run.obsm["z_7"])
     with pytest.raises(Refused, match=r"latent\.h5ad: silhouette of seed 7 is not finite.*learning_rate") as refusal:
-        evaluated(run, tmp_path)
+        metrics_of_run(run, tmp_path)
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "metrics.csv").exists()
 
@@ -120,7 +120,7 @@ def test_a_missing_and_a_truncated_latent_are_refused(tmp_path):
     assert not (tmp_path / "metrics.csv").exists()
 
 
-def test_a_latent_without_a_promised_part_is_refused(tmp_path):
+def test_a_latent_without_a_required_part_is_refused(tmp_path):
     run = hand_made(CLUSTER, seeds=(0, 1))
     del run.obsm["z_1"]
     run.write_h5ad(tmp_path / "latent.h5ad")
@@ -137,7 +137,7 @@ def test_the_picked_seed_has_the_best_training_objective(tmp_path):
     assert pick_seed(run) == 5
 
 
-def test_shown_rows_take_one_of_every_class_first():
+def test_showcase_rows_take_one_row_of_every_class_first():
     run = hand_made(None, truth=np.array([0, 0, 0, 1, 1, 1, 0, 0, 0, 1]))
     assert showcase_rows(run, 3).tolist() == [6, 9, 7]
     assert showcase_rows(hand_made(None, truth=None), 2).tolist() == [6, 7]
@@ -157,26 +157,26 @@ def test_collected_metrics_are_sorted_and_keep_their_digits(tmp_path):
     ]
 
 
-def test_what_cannot_be_collected_is_refused(tmp_path):
+def test_missing_repeated_and_malformed_tables_are_refused(tmp_path):
     (tmp_path / "a.csv").write_text("task,model,seed,split,metric,value\nt,a,9,test,ari,1\n")
     (tmp_path / "wrong.csv").write_text("task,model\nt,a\n")
-    for given, told in (
-        ([], "names no file"),
-        ([tmp_path / "a.csv", tmp_path / "a.csv"], "stands in two of the files"),
+    for files, message in (
+        ([], "--metrics"),
+        ([tmp_path / "a.csv", tmp_path / "a.csv"], "t, a, 9, test, ari"),
         ([tmp_path / "wrong.csv"], r"wrong\.csv"),
         ([tmp_path / "none.csv"], r"none\.csv"),
     ):
-        with pytest.raises(Refused, match=told):
-            collect(given, tmp_path / "all.csv")
+        with pytest.raises(Refused, match=message):
+            collect(files, tmp_path / "all.csv")
     assert not (tmp_path / "all.csv").exists()
 
 
-def test_finer_and_coarser_classes_are_judged_beside(tmp_path):
+def test_finer_and_coarser_classes_have_measures_of_their_own(tmp_path):
     run = hand_made(CLUSTER)
     fine = np.array(["a1", "a2", "a1", "b1", "b1", "b2", "a1", "a1", "b1", "b1"])
     coarse = np.array(["x", "x", "x", "y", "y", "y", None, "x", None, "y"], dtype=object)
     run.obs["type"], run.obs["coarse"] = pd.Categorical(fine), pd.Categorical(coarse)
-    values = evaluated(run, tmp_path)
+    values = metrics_of_run(run, tmp_path)
     # Component 1 holds a1 and a2 once each in training: a1 by the order of names. Component 0 holds b1 twice.
     assert values[0, "test", "purity_fine"] == pytest.approx(3 / 4)
     assert values[0, "test", "classes_found_fine"] == 2 and (0, "test", "accuracy_fine") not in values
@@ -184,16 +184,16 @@ def test_finer_and_coarser_classes_are_judged_beside(tmp_path):
     assert values[0, "test", "purity_coarse"] == values[0, "test", "accuracy_coarse"] == 1 / 2
     assert values[0, "test", "ari_fine"] == pytest.approx(adjusted_rand_score(fine[6:], CLUSTER[6:]))
     assert values[0, "test", "nmi_coarse"] == pytest.approx(normalized_mutual_info_score(["x", "y"], [0, 0]))
-    known = evaluated(hand_made(CLUSTER, labels_observed=True), tmp_path)
-    assert values[0, "test", "purity"] == known[0, "test", "purity"]
+    observed = metrics_of_run(hand_made(CLUSTER, labels_observed=True), tmp_path)
+    assert values[0, "test", "purity"] == observed[0, "test", "purity"]
 
 
-def test_a_class_is_found_where_it_is_the_majority_of_a_component_and_missed_only_if_it_is_large(tmp_path):
+def test_a_class_is_found_if_it_is_the_majority_of_a_component_and_missed_only_if_it_is_large(tmp_path):
     truth = np.repeat([0, 1, 2], [100, 31, 30])
     run = hand_made(np.zeros(161, dtype=int), n_components=4, truth=None, split=["train", "test"] * 80 + ["train"])
     run.obs["label"] = pd.Categorical.from_codes(truth, ["a", "b", "c"])
-    for components, found, missed in (([0, 0, 0], 1, 1), ([0, 0, 1], 2, 1), ([0, 3, 0], 2, 0), ([2, 1, 0], 3, 0)):
+    for components, n_found, n_missed in (([0, 0, 0], 1, 1), ([0, 0, 1], 2, 1), ([0, 3, 0], 2, 0), ([2, 1, 0], 3, 0)):
         run.obs["cluster_0"] = np.array(components)[truth]
-        values = evaluated(run, tmp_path)
+        values = metrics_of_run(run, tmp_path)
         for split in ("train", "test"):
-            assert (values[0, split, "classes_found"], values[0, split, "classes_missed"]) == (found, missed)
+            assert (values[0, split, "classes_found"], values[0, split, "classes_missed"]) == (n_found, n_missed)

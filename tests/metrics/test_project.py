@@ -1,4 +1,4 @@
-"""Coordinates for the eye: the picked seed, the promised rows, one layout per latent, the same every time."""
+"""Coordinates for figures: the picked seed, fixed rows, one projection per latent, reproducible."""
 
 import anndata
 import numpy as np
@@ -9,8 +9,8 @@ from gmvae.metrics.project import fixed_rows, project, umap_plane
 from gmvae.pipeline.errors import Refused
 
 
-def files_of(folder, models, n=60, seeds=(0, 4)):
-    """A data set, and a latent per model that nothing was trained for; those named `twin` are alike."""
+def write_files(folder, models, n=60, seeds=(0, 4)):
+    """Write a dataset and a random latent per model, equal for models named `twin`; return the latents' paths."""
     obs = pd.DataFrame(index=[f"r{i}" for i in range(n)])
     obs["split"] = pd.Categorical(np.where(np.arange(n) % 4 == 0, "test", "train"))
     uns = {"likelihood": "normal", "shape": np.array([], dtype=np.int64), "name": "blobs"}
@@ -29,27 +29,27 @@ def files_of(folder, models, n=60, seeds=(0, 4)):
     return paths
 
 
-def test_the_plane_keeps_what_is_apart_apart_and_is_the_same_every_time(tmp_path):
+def test_the_projection_separates_groups_and_is_reproducible(tmp_path):
     models = ["twin", "ae", "twin_kmeans"]
-    latents = files_of(tmp_path, models)
+    latents = write_files(tmp_path, models)
     for name in ("one.csv", "two.csv"):
         project(tmp_path / "data.h5ad", latents, models, tmp_path / name)
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
     table = pd.read_csv(tmp_path / "one.csv")
     assert list(table.columns) == ["row", "model", "seed", "u", "v"]
     assert table["model"].unique().tolist() == models
-    assert set(table["seed"]) == {4}  # the better objective
-    twin, other, kmeans = (table[table["model"] == model] for model in models)
+    assert set(table["seed"]) == {4}  # the larger objective
+    twin, ae, kmeans = (table[table["model"] == model] for model in models)
     assert twin["row"].tolist() == [f"r{i}" for i in range(60)]
     assert np.array_equal(twin[["u", "v"]], kmeans[["u", "v"]])
-    assert not np.array_equal(twin[["u", "v"]], other[["u", "v"]])
+    assert not np.array_equal(twin[["u", "v"]], ae[["u", "v"]])
     points, group = twin[["u", "v"]].to_numpy(), np.arange(60) % 2
     centres = np.stack([points[group == g].mean(axis=0) for g in (0, 1)])
     nearest = np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)
     assert np.array_equal(nearest, group)
 
 
-def test_rows_are_at_most_two_thousand_and_fixed():
+def test_at_most_two_thousand_fixed_rows_are_projected():
     assert fixed_rows(50).tolist() == list(range(50))
     rows = fixed_rows(5000)
     assert len(np.unique(rows)) == 2000 and rows.max() < 5000
@@ -57,22 +57,22 @@ def test_rows_are_at_most_two_thousand_and_fixed():
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (4, 1), (50, 1)])
-def test_too_few_points_or_dimensions_are_shown_as_they_are(shape):
+def test_few_points_and_single_dimensions_are_not_projected(shape):
     z = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     assert np.array_equal(umap_plane(z, 0)[:, 0], z[:, 0])
     assert umap_plane(z, 0).shape == (shape[0], 2)
 
 
-def test_a_collapsed_latent_can_be_drawn():
+def test_a_collapsed_latent_can_be_projected():
     assert np.isfinite(umap_plane(np.zeros((30, 2), dtype=np.float32), 0)).all()
 
 
-def test_what_does_not_fit_together_is_refused(tmp_path):
-    latents = files_of(tmp_path, ["ae"])
-    with pytest.raises(Refused, match="1 files, --models has 2 names"):
+def test_latents_that_do_not_fit_the_models_or_the_dataset_are_refused(tmp_path):
+    latents = write_files(tmp_path, ["ae"])
+    with pytest.raises(Refused, match=r"--latents.*1 .*--models.*2 "):
         project(tmp_path / "data.h5ad", latents, ["ae", "vae"], tmp_path / "out.csv")
     (tmp_path / "other").mkdir()
-    others = files_of(tmp_path / "other", ["ae"], n=40)
-    with pytest.raises(Refused, match="other rows"):
+    others = write_files(tmp_path / "other", ["ae"], n=40)
+    with pytest.raises(Refused, match=r"ae\.h5ad.*rows.*data\.h5ad"):
         project(tmp_path / "data.h5ad", others, ["ae"], tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()

@@ -1,4 +1,4 @@
-"""Each measure against a number that was got in another way: by hand, by brute force, by scikit-learn."""
+"""Each measure against a value that is computed in another way: by hand, by brute force, by scikit-learn."""
 
 from itertools import permutations
 
@@ -30,7 +30,7 @@ def test_contingency_counts_as_scikit_learn_does():
     assert np.array_equal(contingency(truth, cluster, 4, 4), contingency_matrix(cluster, truth))
 
 
-def test_contingency_keeps_rows_and_columns_that_nothing_falls_into():
+def test_contingency_keeps_empty_components_and_classes():
     table = contingency(np.array([0, 0, 2]), np.array([1, 1, 3]), n_classes=3, n_components=5)
     assert table.tolist() == [[0, 0, 0], [2, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 0]]
 
@@ -44,12 +44,12 @@ def test_matching_is_the_best_of_all_permutations(seed):
     assert agreement(truth, cluster, matched) == pytest.approx(best)
 
 
-def test_matching_leaves_components_without_class_where_there_are_more():
+def test_matching_leaves_surplus_components_without_a_class():
     table = np.array([[9, 0], [8, 1], [0, 5]])
     assert match_components(table).tolist() == [0, -1, 1]
 
 
-def test_every_component_has_a_number_of_its_own():
+def test_every_component_has_a_different_number():
     assert number_components(np.array([[0, 1], [8, 1], [3, 5], [1, 0]])).tolist() == [2, 0, 1, 3]
     assert sorted(number_components(np.zeros((3, 5), dtype=int))) == [0, 1, 2]
 
@@ -61,18 +61,18 @@ def test_matching_beats_the_greedy_choice():
     assert table[np.arange(2), matched].sum() == 10
 
 
-def test_tags_are_majorities_and_empty_components_have_none():
+def test_empty_components_have_no_majority_class():
     table = np.array([[3, 4, 0], [0, 0, 0], [2, 2, 1]])
     assert majority_classes(table).tolist() == [1, -1, 0]
 
 
-def test_purity_on_the_tagging_rows_is_the_sum_of_majorities():
+def test_purity_on_the_training_rows_is_the_sum_of_majorities():
     truth, cluster = draw(1, n_components=7)
     table = contingency(truth, cluster, 4, 7)
     assert agreement(truth, cluster, majority_classes(table)) == pytest.approx(table.max(axis=1).sum() / len(truth))
 
 
-def test_a_row_in_an_untagged_component_counts_as_wrong():
+def test_a_row_in_a_component_without_a_class_counts_as_wrong():
     assert agreement(np.array([0, 1]), np.array([0, 1]), np.array([0, -1])) == 0.5
 
 
@@ -84,14 +84,14 @@ def test_purity_is_at_least_accuracy():
         assert pure >= agreement(truth, cluster, match_components(table))
 
 
-def test_silhouette_by_its_definition():
+def test_silhouette_is_that_of_its_definition():
     # Classes {0, 2} and {10}: a = 2, 2; b = 10, 8; a class of one point scores 0.
     z = np.array([[0.0], [2.0], [10.0]])
     expected = ((10 - 2) / 10 + (8 - 2) / 8 + 0) / 3
     assert silhouette(z, np.array([0, 0, 1])) == pytest.approx(expected)
 
 
-def test_silhouette_takes_the_same_rows_for_every_model():
+def test_silhouette_uses_the_same_rows_for_every_model():
     generator = np.random.default_rng(0)
     truth = generator.integers(3, size=2600)
     z = generator.normal(size=(2600, 2)) + truth[:, None]
@@ -102,11 +102,11 @@ def test_silhouette_takes_the_same_rows_for_every_model():
     assert value != pytest.approx(silhouette_samples(z, truth).mean(), abs=1e-6)
 
 
-def test_silhouette_of_one_class_has_no_meaning():
+def test_silhouette_of_one_class_is_nan():
     assert np.isnan(silhouette(np.zeros((4, 1)), np.zeros(4, dtype=int)))
 
 
-def test_use_of_components():
+def test_the_use_of_components_is_that_computed_by_hand():
     share = component_shares(np.array([0, 0, 2, 2]), n_components=4)
     assert share.tolist() == [0.5, 0, 0.5, 0]
     assert n_components_used(share) == 2

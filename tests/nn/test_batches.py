@@ -1,4 +1,4 @@
-"""The order of rows: every row counts once an epoch, every batch has labelled ones, seeds stay apart."""
+"""The order of rows: every row counts once in an epoch, every batch has labelled rows, seeds do not mix."""
 
 import pytest
 import torch
@@ -27,31 +27,31 @@ def test_every_row_has_weight_one_in_an_epoch(n, batch_size, n_labelled):
 
 @pytest.mark.parametrize("n_labelled", [1, 3, 20])
 def test_every_batch_holds_labelled_rows(n_labelled):
-    seen = labels(100, n_labelled)
-    rows, weight = epoch_order(seen, 10, make_generators([1, 2], "order"))
-    labelled = (seen.unsqueeze(1).expand(-1, rows.shape[1], -1).gather(2, rows) >= 0) & (weight > 0)
+    label = labels(100, n_labelled)
+    rows, weight = epoch_order(label, 10, make_generators([1, 2], "order"))
+    labelled = (label.unsqueeze(1).expand(-1, rows.shape[1], -1).gather(2, rows) >= 0) & (weight > 0)
     assert labelled.any(-1).all()
 
 
-def test_batches_are_of_one_size_at_most_the_asked_one():
+def test_all_batches_have_one_size_that_does_not_exceed_batch_size():
     rows, weight = epoch_order(labels(100, 0), 30, make_generators([1], "order"))
     assert rows.shape == weight.shape == (1, 4, 25)
 
 
-def test_a_batch_larger_than_the_data_is_the_data():
+def test_a_batch_size_larger_than_the_data_gives_one_batch_of_all_rows():
     rows, weight = epoch_order(labels(10, 0), 64, make_generators([1], "order"))
     assert rows.shape == (1, 1, 10) and (weight == 1).all()
     assert sorted(rows[0, 0].tolist()) == list(range(10))
 
 
-def test_a_seed_s_order_does_not_depend_on_its_company():
+def test_a_seed_s_order_does_not_depend_on_the_other_seeds():
     together, _ = epoch_order(labels(50, 5, 3), 8, make_generators([4, 5, 6], "order"))
     alone, _ = epoch_order(labels(50, 5, 1), 8, make_generators([5], "order"))
     assert torch.equal(together[1], alone[0])
     assert not torch.equal(together[0], together[1])
 
 
-def test_hidden_categories_are_zeros():
+def test_unknown_categories_are_rows_of_zeros():
     assert torch.equal(one_hot(torch.tensor([1, -1, 0]), 2), torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]))
     assert one_hot(torch.tensor([-1, -1]), 0).shape == (2, 0)
 
@@ -67,11 +67,11 @@ def test_a_batch_holds_each_seed_s_own_rows():
 
 @pytest.mark.parametrize("labelled", [0, 4])
 @pytest.mark.parametrize("n", [60, 61, 67])
-def test_an_epoch_s_last_batch_is_no_new_shape_and_drops_no_row(n, labelled):
+def test_the_last_batch_of_an_epoch_has_the_shape_of_the_others_and_no_row_is_dropped(n, labelled):
     rows = blob_rows(n, labelled=labelled)
-    plan = Training(epochs=1, batch_size=16, learning_rate=1e-3, n_samples=2)
+    training = Training(epochs=1, batch_size=16, learning_rate=1e-3, n_samples=2)
     draws = {purpose: make_generators([1, 2], purpose) for purpose in ("order", "noise")}
-    found = [batch for _, _, batch in epoch_batches(rows, plan, draws, 3)]
-    assert len({tuple(tensor.shape for tensor in batch) for batch in found}) == 1 and len(found) > 1
-    shown = torch.cat([torch.where(batch.weight > 0, batch.index, -1) for batch in found], 1)
-    assert all(set(shown[s].tolist()) - {-1} == set(range(n)) for s in range(2))
+    batches = [batch for _, _, batch in epoch_batches(rows, training, draws, 3)]
+    assert len({tuple(tensor.shape for tensor in batch) for batch in batches}) == 1 and len(batches) > 1
+    weighted = torch.cat([torch.where(batch.weight > 0, batch.index, -1) for batch in batches], 1)
+    assert all(set(weighted[s].tolist()) - {-1} == set(range(n)) for s in range(2))

@@ -1,4 +1,4 @@
-"""The closed forms against torch.distributions, scipy and Monte Carlo."""
+"""The closed forms against torch.distributions, SciPy and Monte Carlo."""
 
 import pytest
 import scipy.special
@@ -34,7 +34,7 @@ def a_normal(*shape):
 
 
 def monte_carlo(values):
-    """The mean of draws and five of its standard errors."""
+    """The mean of the draws, and five times its standard error."""
     return float(values.mean()), 5 * float(values.std() / len(values) ** 0.5)
 
 
@@ -123,7 +123,7 @@ def test_conjugate_dirichlet_is_optimal(alpha):
 
 
 def test_dirichlet_layer_rewards_hard_assignments():
-    """What it adds to KL(q ‖ 1/K) is >= 0, 0 at one-hot, concave, and vanishes as alpha grows."""
+    """The layer adds to KL(q ‖ 1/K) a term that is >= 0, 0 for one-hot q, concave, and vanishes for large alpha."""
 
     def added(q, alpha):
         prior = torch.full((5,), alpha)

@@ -18,8 +18,8 @@ from gmvae.formats.metrics_table import COLUMNS
 from gmvae.formats.weights import load_weights
 from gmvae.metrics.response import (
     differential_genes,
-    explained_variance,
     halvings,
+    profile_measures,
     rank_sum,
     response_measures,
     squared_correlation,
@@ -84,11 +84,11 @@ def test_measures_are_those_of_scipy_and_scikit_learn_halving_by_halving():
         assert len(values) == 100 and found[name] == pytest.approx(np.mean(values))
 
 
-def test_constant_profiles_are_measured_as_scikit_learn_does():
-    real, same = np.array([[1.0, 2.0, 4.0]]), np.full((1, 3), 2.0)
+def test_constant_profiles_have_no_correlation_and_explain_nothing_unless_they_are_exact():
+    real, same, genes = np.array([[1.0, 2.0, 4.0]]), np.full((1, 3), 2.0), np.arange(3)
     assert squared_correlation(same, real) == 0 == squared_correlation(real, same)
-    for truth, guess in ((real, same), (real, real), (same, real), (same, same)):
-        assert explained_variance(guess, truth)[0] == pytest.approx(r2_score(truth[0], guess[0]))
+    for truth, guess, share in ((real, same, -1 / 14), (real, real, 1), (same, real, 0), (same, same, 1)):
+        assert profile_measures("", guess, truth, genes)["r2_score"] == pytest.approx(share)
 
 
 def test_the_rank_sum_is_scipy_s_with_ties():

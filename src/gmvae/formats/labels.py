@@ -1,4 +1,4 @@
-"""The labels of a task's rows as numbers: the true ones, and what its models are told."""
+"""The labels of a task's rows as integer codes: the true labels, and the labels that its models observe."""
 
 import re
 from pathlib import Path
@@ -10,31 +10,48 @@ import pandas as pd
 
 from gmvae.pipeline.errors import Refused
 
-CLUSTER = "louvain {}"  # how observed.csv names a cluster: a category of its own, no class of the data set
+CLUSTER = "louvain {}"  # name of a cluster in observed.csv, where a run is guided by clusters instead of classes
 
 
 class ObservedLabels(NamedTuple):
-    """What models are told of N rows."""
+    """The labels of N rows that models observe."""
 
-    codes: np.ndarray  # N   number of the class or cluster, -1 where nothing is told
-    n_categories: int  # that the numbers are of
-    true: bool  # whether true labels were told, so that component k is class k
+    codes: np.ndarray  # N   number of the class or cluster, -1 if the label is hidden
+    n_categories: int  # number of classes or clusters
+    true: bool  # whether true labels are observed, so that component k is class k
 
 
 def true_labels(rows: anndata.AnnData) -> np.ndarray | None:
-    """The class number of each row [N]; None for data without labels."""
+    """The codes of the true labels.
+
+    Args:
+        rows: A dataset or latent with N rows.
+
+    Returns:
+        The number of each row's class, [N]; None for data without labels.
+    """
     return rows.obs["label"].cat.codes.to_numpy(dtype=np.int64) if "label" in rows.obs else None
 
 
 def read_observed_labels(obs: pd.DataFrame, observed: Path) -> ObservedLabels:
-    """What observed.csv (row, label) tells of the rows of obs [N]: true labels, or the numbers of clusters.
+    """Read the labels that models observe: true labels, or numbers of clusters.
 
-    Raises Refused where that file is missing or speaks of other rows or classes.
+    Args:
+        obs: The annotations of N rows of a dataset.
+        observed: The task's observed.csv, with the columns row and label; an empty label is hidden.
+
+    Returns:
+        The labels of the N rows.
+
+    Raises:
+        Refused: The file is missing, or names other rows or classes.
     """
     try:
         table = pd.read_csv(observed, dtype=str, keep_default_na=False).set_index("row")["label"]
     except (OSError, KeyError, ValueError) as error:
-        raise Refused(f"{observed} is no table of row and label: delete it and run the step `observe` again") from error
+        raise Refused(
+            f"{observed} is not a table of row and label: delete it and run the step `observe` again"
+        ) from error
     table = table[table != ""]
     classes = obs["label"].cat.categories if "label" in obs else pd.Index([])
     numbers = [cluster_number(name) for name in table.unique()]
@@ -42,7 +59,7 @@ def read_observed_labels(obs: pd.DataFrame, observed: Path) -> ObservedLabels:
     names = pd.Index([CLUSTER.format(k) for k in range(max(numbers) + 1)]) if guided else classes
     unknown = sorted(set(table) - set(names)) + sorted(set(table.index) - set(obs.index))
     if unknown:
-        raise Refused(f"{observed} names '{unknown[0]}', which the data set has not: run the step `observe` again")
+        raise Refused(f"{observed} names '{unknown[0]}', which is not in the dataset: run the step `observe` again")
     codes = np.full(len(obs), -1, dtype=np.int64)
     codes[obs.index.get_indexer(table.index)] = names.get_indexer(table)
     return ObservedLabels(codes, len(names), bool(len(table)) and not guided)
@@ -50,19 +67,30 @@ def read_observed_labels(obs: pd.DataFrame, observed: Path) -> ObservedLabels:
 
 def cluster_number(name: str) -> int | None:
     """The number in a cluster's name; None for any other name."""
-    found = re.fullmatch(CLUSTER.format(r"(\d+)"), name)
-    return int(found[1]) if found else None
+    match = re.fullmatch(CLUSTER.format(r"(\d+)"), name)
+    return int(match[1]) if match else None
 
 
 def labels_for_classifier(obs: pd.DataFrame, observed: Path | None) -> ObservedLabels:
-    """What a classifier learns from: as `told_labels`, and Refused where fewer than two categories are told."""
+    """Read the labels that a classifier learns from.
+
+    Args:
+        obs: The annotations of N rows of a dataset.
+        observed: The task's observed.csv.
+
+    Returns:
+        The labels of the N rows, of at least two classes.
+
+    Raises:
+        Refused: As in `read_observed_labels`, or there is no file, or it has fewer than two classes.
+    """
     if observed is None:
-        raise Refused("--observed is missing: a classifier learns from a task's observed.csv, name it")
-    told = read_observed_labels(obs, observed)
-    n = len(set(told.codes[told.codes >= 0]))
+        raise Refused("--observed is missing: a classifier learns from a task's observed.csv, so name that file")
+    labels = read_observed_labels(obs, observed)
+    n = len(set(labels.codes[labels.codes >= 0]))
     if n < 2:
         raise Refused(
-            f"{observed} shows labels of {n} classes, a classifier needs two: set the task's `labels` in "
+            f"{observed} has labels of {n} classes; a classifier needs two: set the task's `labels` in "
             "config.yaml to all, a share or a number, or leave the classifier out of the task"
         )
-    return told
+    return labels

@@ -1,4 +1,9 @@
-"""The likelihoods that a data set may ask for, and how the book calls them. Imports nothing."""
+"""The likelihoods that a dataset may ask for. Imports nothing."""
 
-LIKELIHOODS = ("bernoulli", "normal", "negative_binomial", "zero_inflated_negative_binomial")
+LIKELIHOODS = {  # with their names in the thesis
+    "bernoulli": "Bernoulli",
+    "normal": "normal",
+    "negative_binomial": "negative binomial",
+    "zero_inflated_negative_binomial": "zero-inflated negative binomial",
+}
 COUNT_LIKELIHOODS = ("negative_binomial", "zero_inflated_negative_binomial")

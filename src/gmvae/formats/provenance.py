@@ -1,4 +1,4 @@
-"""What a run was made with: written beside its results, read by appendix A of the thesis, never by a metric."""
+"""The provenance of a run: saved beside its results and read by the thesis (appendix A), never by a metric."""
 
 import json
 import platform
@@ -23,12 +23,21 @@ PACKAGES = (
     "torch",
     "umap-learn",
 )
+REQUIRED = ("settings", "seeds", "versions", "commit", "dirty", "device")
 
 
 def describe_run(settings: dict, seeds: list[int], device: str, seconds: float) -> dict:
-    """The content of provenance.json: settings and seeds as given, wall time, place, versions, state of the code.
+    """The content of a provenance.json.
 
-    `commit` and `dirty` are None where the project is no git checkout.
+    Args:
+        settings: The settings of the run.
+        seeds: Its seeds.
+        device: The device of its computations.
+        seconds: Its wall time.
+
+    Returns:
+        These, with host, date, versions and the state of the code; `commit` and `dirty` are None if the project is not
+        a git checkout.
     """
     commit = git("rev-parse", "HEAD")
     return {
@@ -45,38 +54,45 @@ def describe_run(settings: dict, seeds: list[int], device: str, seconds: float) 
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the installed packages that a result can depend on; nothing is imported for it."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the installed packages that a result may depend on; no package is imported."""
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def git(*arguments: str) -> str | None:
-    """What git answers about the project's root; None without git, or where the root is not a checkout's own."""
+    """The output of git for the project's root; None without git, or if the root is not the root of a checkout."""
     command = ["git", "-C", str(ROOT)]
     try:
         prefix = subprocess.run([*command, "rev-parse", "--show-prefix"], capture_output=True, text=True, check=True)
         answer = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    # A copy of the project inside somebody else's checkout must not be given that checkout's commit.
+    # A copy of the project inside another checkout must not get that checkout's commit.
     return None if prefix.stdout.strip() else answer.stdout.strip()
 
 
-NEEDED = ("settings", "seeds", "versions", "commit", "dirty", "device")
-
-
 def read_provenance(path: Path) -> dict:
-    """The content of a provenance.json."""
+    """Read the provenance of a run.
+
+    Args:
+        path: A provenance.json.
+
+    Returns:
+        Its content, checked for the keys in REQUIRED.
+
+    Raises:
+        Refused: The file is not readable, or a key is missing.
+    """
     try:
-        made = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in NEEDED if key not in made]
-    except (OSError, ValueError) as fault:
-        raise Refused(f"{path}: not readable ({fault}); remove it and run the study again") from fault
+        provenance = json.loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in REQUIRED if key not in provenance]
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path}: not readable ({error}); remove it and run the study again") from error
     if missing:
         raise Refused(f"{path}: the keys {', '.join(missing)} are missing; remove it and run the study again")
-    return made
+    return provenance

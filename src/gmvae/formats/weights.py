@@ -1,4 +1,4 @@
-"""A trained model on disk: safetensors with one metadata key, a JSON that says how to build the model again."""
+"""The weights of a trained model: safetensors with one metadata key, a JSON from which the model is built again."""
 
 import importlib
 import inspect
@@ -41,26 +41,40 @@ def build_model(module: str, arguments: dict) -> nn.Module:
 
 
 def save_weights(model: nn.Module, module: str, arguments: dict, path: Path) -> None:
-    """Write weights and buffers; the same model gives the same bytes, as several metadata keys would not."""
+    """Write the weights and buffers of a model; the same model always gives the same bytes.
+
+    Args:
+        model: The model.
+        module: The name of its module in gmvae.models.
+        arguments: The arguments it was built with.
+        path: The file to write, .safetensors.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    described = json.dumps({"module": module, "arguments": arguments}, sort_keys=True)
-    with write_atomically(path) as temporary:
-        temporary.write_bytes(as_bytes(tensors, metadata={"model": described}))  # its own writer lets nobody else read
+    description = json.dumps({"module": module, "arguments": arguments}, sort_keys=True)  # several keys have no order
+    with write_atomically(path) as temporary:  # save_file would make a file that only its owner can read
+        temporary.write_bytes(as_bytes(tensors, metadata={"model": description}))
 
 
 def load_weights(path: Path, device: torch.device) -> tuple[nn.Module, dict]:
-    """The model and its description, in the precision it was trained in.
+    """Build a trained model from its weights.
+
+    Args:
+        path: A file that `save_weights` wrote.
+        device: Where the model is placed.
+
+    Returns:
+        The model, in evaluation mode and in the precision it was trained in, and its module and arguments.
 
     Raises:
-        Refused: the file is no weights file of this project.
+        Refused: The file is not a weights file of this project.
     """
     try:
         with safe_open(path, "pt", device=str(device)) as file:
-            described = json.loads(file.metadata()["model"])
+            description = json.loads(file.metadata()["model"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except Exception as error:
         raise Refused(f"{path}: not a readable weights file ({error}); delete it and run again") from None
-    model = build_model(described["module"], described["arguments"])
+    model = build_model(description["module"], description["arguments"])
     dtype = next((tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()), torch.float32)
     model.to(device, dtype).load_state_dict(tensors)
-    return model.eval(), described
+    return model.eval(), description

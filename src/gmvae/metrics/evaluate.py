@@ -1,4 +1,4 @@
-"""From a run's latent to its row of figures: needs neither the model nor what trained it."""
+"""Step: the metrics of a run, computed from its latent without the model."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from gmvae.formats.dataset import GRADES
+from gmvae.formats.dataset import GRADES, SPLITS
 from gmvae.formats.latent import read_latent, run_clusters, run_seeds
 from gmvae.formats.metrics_table import COLUMNS
 from gmvae.formats.writing import write_csv
@@ -24,25 +24,32 @@ from gmvae.metrics.scores import (
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 
-SPLITS = ("train", "test")
-SMALL = 30  # rows: no component is asked for a class as small as that
+SMALL = 30  # rows: a class of at most this size does not count as missed
 
 
 def evaluate(latent: Path, output: Path, task: str, model: str) -> None:
-    """Count every metric of a run, for each seed, on the training and on the test split.
+    """Compute every metric of a run, for each seed, on the training split and on the test split.
 
-    Reads latent.h5ad, writes metrics.csv (task, model, seed, split, metric, value). A metric that has no meaning for
-    a run is absent: accuracy where components and classes differ in number, a bound that was not computed.
+    A metric without meaning for a run is absent, such as the accuracy if components and classes differ in number.
+
+    Args:
+        latent: The run's latent.h5ad.
+        output: metrics.csv to write, with the columns task, model, seed, split, metric and value.
+        task: Name of the task.
+        model: Name of the model.
+
+    Raises:
+        Refused: The latent is not readable, or a metric is not finite.
     """
     run = read_latent(latent)
     rows = []
     for seed in sorted(run_seeds(run)):
         for split in SPLITS:
             values = run_measures(run, seed, split)
-            bad = [name for name, value in values.items() if not np.isfinite(value)]
-            if bad:
+            not_finite = [name for name, value in values.items() if not np.isfinite(value)]
+            if not_finite:
                 raise Refused(
-                    f"{latent}: {', '.join(bad)} of seed {seed} is not finite, so that seed's training diverged: "
+                    f"{latent}: {', '.join(not_finite)} of seed {seed} is not finite: its training diverged; "
                     f"lower learning_rate of model {model} in config.yaml and train again"
                 )
             rows += [(task, model, seed, split, name, value) for name, value in sorted(values.items())]
@@ -54,42 +61,44 @@ def run_measures(run: anndata.AnnData, seed: int, split: str) -> dict[str, float
     here = (run.obs["split"] == split).to_numpy()
     if not here.any():
         return {}
-    found = class_measures(run, seed, here) | term_measures(run, seed, here)
+    measures = class_measures(run, seed, here) | term_measures(run, seed, here)
     cluster = run_clusters(run, seed)
     if cluster is not None:
         share = component_shares(cluster[here], int(run.uns["n_components"]))
-        found["occupancy"] = n_components_used(share)
-        found["effective_components"] = effective_components(share)
+        measures["occupancy"] = n_components_used(share)
+        measures["effective_components"] = effective_components(share)
     if f"disagree_{seed}" in run.obs:
-        found["disagreement"] = float(run.obs[f"disagree_{seed}"].to_numpy(dtype=bool)[here].mean())
-    return found
+        measures["disagreement"] = float(run.obs[f"disagree_{seed}"].to_numpy(dtype=bool)[here].mean())
+    return measures
 
 
 def class_measures(run: anndata.AnnData, seed: int, here: np.ndarray) -> dict[str, float]:
-    """Metrics against the true classes, over the rows `here` (a mask [N]) that have one, and against finer or coarser
-    classes, where the data set has them, by names that end on `_fine` or `_coarse`."""
+    """Metrics against the true classes, over the rows `here` (a mask [N]) that have a class.
+
+    Metrics against finer or coarser classes, if the dataset has them, have the suffix `_fine` or `_coarse`.
+    """
     if "label" not in run.obs:
         return {}
     truth = run.obs["label"].cat.codes.to_numpy(dtype=np.int64)
     labelled = here & (truth >= 0)
     z = run.obsm[f"z_{seed}"]
-    found = {}
+    measures = {}
     if 2 <= len(np.unique(truth[labelled])) < labelled.sum():
         points = z[labelled]
-        found["silhouette"] = silhouette(points, truth[labelled]) if np.isfinite(z).all() else float("nan")
-    found |= agreement_measures(run, seed, here, "label", bool(run.uns["labels_observed"]))
+        measures["silhouette"] = silhouette(points, truth[labelled]) if np.isfinite(z).all() else float("nan")
+    measures |= agreement_measures(run, seed, here, "label", bool(run.uns["labels_observed"]))
     for column, suffix in GRADES.items():
         if column in run.obs:
             graded = agreement_measures(run, seed, here, column, known=False)
-            found |= {f"{name}_{suffix}": value for name, value in graded.items()}
-    return found
+            measures |= {f"{name}_{suffix}": value for name, value in graded.items()}
+    return measures
 
 
 def agreement_measures(run: anndata.AnnData, seed: int, here: np.ndarray, column: str, known: bool) -> dict[str, float]:
-    """How well components and the classes of a column agree, over the rows `here` (a mask [N]) that have one.
+    """How well components and the classes of a column agree, over the rows `here` (a mask [N]) that have a class.
 
-    known: component k is class k; else they are matched where they are as many. A class is found where it is the
-    majority of a component on the training split, missed where it is not and has more than SMALL rows.
+    If `known`, component k is class k; else components and classes are matched if their numbers are equal. A class is
+    found if it is the majority of a component on the training split, and missed if not and if it has over SMALL rows.
     """
     truth = run.obs[column].cat.codes.to_numpy(dtype=np.int64)
     cluster = run_clusters(run, seed)
@@ -101,7 +110,7 @@ def agreement_measures(run: anndata.AnnData, seed: int, here: np.ndarray, column
     n_classes, n_components = len(run.obs[column].cat.categories), int(run.uns["n_components"])
     tags = majority_classes(contingency(truth[train], cluster[train], n_classes, n_components))
     large = np.bincount(truth[labelled], minlength=n_classes) > SMALL
-    found = {
+    measures = {
         "purity": agreement(truth[here], cluster[here], tags),
         "nmi": normalized_mutual_info_score(truth[here], cluster[here]),
         "ari": adjusted_rand_score(truth[here], cluster[here]),
@@ -109,27 +118,27 @@ def agreement_measures(run: anndata.AnnData, seed: int, here: np.ndarray, column
         "classes_missed": len(set(np.flatnonzero(large)) - set(tags)),
     }
     if known:
-        found["accuracy"] = agreement(truth[here], cluster[here], np.arange(n_components))
+        measures["accuracy"] = agreement(truth[here], cluster[here], np.arange(n_components))
     elif n_components == n_classes:
         matched = match_components(contingency(truth[here], cluster[here], n_classes, n_components))
-        found["accuracy"] = agreement(truth[here], cluster[here], matched)
-    return found
+        measures["accuracy"] = agreement(truth[here], cluster[here], matched)
+    return measures
 
 
 def term_measures(run: anndata.AnnData, seed: int, here: np.ndarray) -> dict[str, float]:
-    """Means of the objective's terms over the rows `here`.
+    """Means of the objective's terms over the rows `here` (a mask [N]).
 
-    A term computed nowhere is left out; `bound` may be computed for some of the rows only.
+    A term that was computed for no row is left out; `bound` may have been computed for some of the rows only.
     """
     terms = run.obsm.get(f"terms_{seed}")
     if terms is None:
         return {}
-    found = {}
+    means = {}
     for name in terms.columns:
         values = terms[name].to_numpy(dtype=np.float64)[here]
         if not np.isnan(values).all():
-            found[name] = float(np.nanmean(values) if name == "bound" else np.mean(values))
-    return found
+            means[name] = float(np.nanmean(values) if name == "bound" else np.mean(values))
+    return means
 
 
 if __name__ == "__main__":

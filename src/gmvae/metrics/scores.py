@@ -1,7 +1,7 @@
 """How well components and classes agree, and how the components are used.
 
-Everywhere `truth` [n] holds class numbers 0..C-1 and `cluster` [n] component numbers 0..K-1. NMI and ARI are
-scikit-learn's own (arithmetic mean of the entropies, Hubert and Arabie's adjustment).
+`truth` [n] are class numbers 0..C-1 and `cluster` [n] component numbers 0..K-1. NMI and ARI are those of scikit-learn
+(arithmetic mean of the entropies; adjustment of Hubert and Arabie).
 """
 
 import numpy as np
@@ -12,16 +12,32 @@ SILHOUETTE_ROWS = 2000
 
 
 def contingency(truth: np.ndarray, cluster: np.ndarray, n_classes: int, n_components: int) -> np.ndarray:
-    """Counts [K, C]: rows of the data in component k that are of class c."""
+    """The contingency table of components and classes.
+
+    Args:
+        truth: Class of each row, [n].
+        cluster: Component of each row, [n].
+        n_classes: C.
+        n_components: K.
+
+    Returns:
+        Number of rows in component k that are of class c, [K, C].
+    """
     table = np.zeros((n_components, n_classes), dtype=np.int64)
     np.add.at(table, (cluster, truth), 1)
     return table
 
 
 def match_components(table: np.ndarray) -> np.ndarray:
-    """Class of each component [K], at most one component a class, with the most rows agreeing; -1: no class left.
+    """Match components with classes, at most one to one, so that as many rows as possible agree.
 
-    The assignment problem on the contingency table [K, C] (Kuhn 1955, the "Hungarian" method).
+    Args:
+        table: Contingency table, [K, C].
+
+    Returns:
+        Class of each component, [K]; -1 for a component that gets no class.
+
+    Source: the assignment problem, Kuhn 1955 ("Hungarian" method).
     """
     components, classes = linear_sum_assignment(table, maximize=True)
     matched = np.full(len(table), -1)
@@ -30,31 +46,62 @@ def match_components(table: np.ndarray) -> np.ndarray:
 
 
 def number_components(table: np.ndarray) -> np.ndarray:
-    """A number of its own for each component [K]: the class that `matching` gives it, else one from C on."""
+    """Number the components by the classes they match.
+
+    Args:
+        table: Contingency table, [K, C].
+
+    Returns:
+        Different numbers, [K]: the class from `match_components`, or a number from C on for a component without one.
+    """
     matched = match_components(table)
     matched[matched < 0] = table.shape[1] + np.arange(np.count_nonzero(matched < 0))
     return matched
 
 
 def majority_classes(table: np.ndarray) -> np.ndarray:
-    """Majority class of each component [K], ties to the first class; -1 for a component without rows."""
+    """The majority class of each component.
+
+    Args:
+        table: Contingency table, [K, C].
+
+    Returns:
+        Classes, [K], the first of equals; -1 for a component without rows.
+    """
     return np.where(table.sum(axis=1) > 0, table.argmax(axis=1), -1)
 
 
 def agreement(truth: np.ndarray, cluster: np.ndarray, names: np.ndarray) -> float:
-    """Share of rows whose component is named after their class; `names` [K] is a class number each, or -1.
+    """The share of rows whose component has the name of their class.
 
-    With `matching` this is the clustering accuracy, with `tags` of the training split the purity, with
-    0..K-1 the accuracy of a classifier.
+    It is the clustering accuracy with the names of `match_components`, the purity with those of `majority_classes` on
+    the training split, and the accuracy of a classifier with the names 0..K-1.
+
+    Args:
+        truth: Class of each row, [n].
+        cluster: Component of each row, [n].
+        names: A class for each component, or -1, [K].
+
+    Returns:
+        A share between 0 and 1.
     """
     return float(np.mean(names[cluster] == truth))
 
 
 def silhouette(z: np.ndarray, truth: np.ndarray) -> float:
-    """Mean silhouette (Rousseeuw 1987) of points [n, L] grouped by class; NaN where it has no meaning.
+    """The mean silhouette of points that are grouped by class.
 
-    On 2,000 fixed rows where there are more: the draw depends on the number of rows only, so all models of a task
-    are measured on the same ones.
+    It is computed on 2,000 rows if there are more. The choice of rows depends on the number of rows only, so it is the
+    same for all models of a task.
+
+    Args:
+        z: Points, [n, L].
+        truth: Class of each point, [n].
+
+    Returns:
+        A number between -1 and 1; NaN if all points are of one class, or each is of its own.
+
+    Source: Rousseeuw 1987.
     """
     if len(z) > SILHOUETTE_ROWS:
         rows = np.sort(np.random.default_rng(0).choice(len(z), SILHOUETTE_ROWS, replace=False))
@@ -64,16 +111,16 @@ def silhouette(z: np.ndarray, truth: np.ndarray) -> float:
 
 
 def component_shares(cluster: np.ndarray, n_components: int) -> np.ndarray:
-    """Share of the rows in each component [K]."""
+    """The share of rows in each component, [n] -> [K]."""
     return np.bincount(cluster, minlength=n_components) / len(cluster)
 
 
 def n_components_used(share: np.ndarray) -> int:
-    """Number of components with at least one row."""
+    """The number of components with at least one row, from their shares [K]."""
     return int(np.count_nonzero(share))
 
 
 def effective_components(share: np.ndarray) -> float:
-    """exp of the entropy of the shares [K]: K when all are used alike, 1 when one takes everything."""
+    """exp of the entropy of the shares [K]: K if all components have equal shares, 1 if one has all rows."""
     used = share[share > 0]
     return float(np.exp(-np.sum(used * np.log(used))))

@@ -1,8 +1,7 @@
-"""Rows of a data set, and the batches that are drawn from them."""
+"""The rows of a dataset, and the batches that are drawn from them."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import anndata
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,75 +11,98 @@ from gmvae.nn.random_streams import draw_permutations
 from gmvae.nn.row_packing import pack_counts, pack_rows
 from gmvae.nn.row_storage import CsrRows, Matrix, find_entries, take_rows, to_coo, to_dense
 
+if TYPE_CHECKING:  # only an annotation needs AnnData
+    import anndata
+
 
 class Batch(NamedTuple):
     """What a model sees of B rows, for S seeds; `noise` holds k standard normal vectors per row."""
 
-    x: Tensor  # S, B, D   what the encoder sees
-    target: Tensor  # S, B, D   what the likelihood scores: the counts where there are (dense or sparse), else x
+    x: Tensor  # S, B, D   input of the encoder
+    target: Tensor  # S, B, D   what the likelihood scores: counts (dense or sparse) if there are any, else x
     condition: Tensor  # S, B, C   one-hot, C = 0 without conditions
-    label: Tensor  # S, B, K   one-hot, zeros where the label is hidden
+    label: Tensor  # S, B, K   one-hot, zeros if the label is hidden
     noise: Tensor  # S, k, B, n_noise
     weight: Tensor  # S, B   of the row in the loss; 0 for a row that only fills the batch
-    index: Tensor  # S, B   of the row among the rows that the batch is drawn from
+    index: Tensor  # S, B   position of the row among all rows
 
 
 class Rows(NamedTuple):
-    """A data set in its compact form; categories as integer codes on the models' device, -1 where there is none."""
+    """The rows of a dataset in compact form; categories are integer codes on the models' device, -1 for unknown."""
 
     x: Matrix  # N, D
     target: Matrix  # N, D
     condition: Tensor  # N
-    label: Tensor  # S, N   what each seed may see
+    label: Tensor  # S, N   the labels that each seed may see
     n_conditions: int
     n_components: int
 
     @property
     def device(self) -> torch.device:
-        """Where batches are made for; x and target may be kept elsewhere."""
+        """The device of the batches; x and target may be kept elsewhere."""
         return self.condition.device
 
 
 class Order(NamedTuple):
-    """Which rows make up the batches of an epoch, and with which weight."""
+    """The rows of an epoch's batches and their weights."""
 
     rows: Tensor  # S, steps, B
     weight: Tensor  # S, steps, B
 
 
 def rows_from_dataset(
-    adata: anndata.AnnData,
+    adata: "anndata.AnnData",
     label: np.ndarray,
     n_seeds: int,
     n_components: int,
     device: torch.device,
-    some: np.ndarray | None = None,
+    positions: np.ndarray | None = None,
 ) -> Rows:
-    """The rows `some` (positions; all by default) of an AnnData that keeps the data contract, as N rows on the device;
-    `label` are their codes or -1, [N]. On the CPU the large arrays are the AnnData's own."""
-    some = np.arange(adata.n_obs) if some is None else some
+    """Rows of a dataset that keeps the contract of formats/dataset.py. On the CPU, CSR arrays are not copied.
+
+    Args:
+        adata: The dataset.
+        label: Codes of the labels that the models may see, -1 where hidden, [N].
+        n_seeds: S.
+        n_components: K.
+        device: The models' device.
+        positions: Positions of the N rows in the dataset; all rows by default.
+
+    Returns:
+        N rows on the device.
+    """
+    positions = np.arange(adata.n_obs) if positions is None else positions
     if adata.uns["likelihood"] in COUNT_LIKELIHOODS:
-        x, target = pack_counts(adata.X, adata.layers["counts"], some, device)
+        x, target = pack_counts(adata.X, adata.layers["counts"], positions, device)
     else:
-        x = target = pack_rows(adata.X, some, device)
-    conditions = (
-        adata.obs["condition"].cat.codes.to_numpy()[some] if "condition" in adata.obs else np.full(len(some), -1)
+        x = target = pack_rows(adata.X, positions, device)
+    has_conditions = "condition" in adata.obs
+    condition = (
+        adata.obs["condition"].cat.codes.to_numpy()[positions] if has_conditions else np.full(len(positions), -1)
     )
     return Rows(
         x,
         target,
-        torch.as_tensor(conditions.astype(np.int64), device=device),
+        torch.as_tensor(condition.astype(np.int64), device=device),
         torch.as_tensor(np.array(label), dtype=torch.long, device=device).expand(n_seeds, -1),
-        len(adata.obs["condition"].cat.categories) if "condition" in adata.obs else 0,
+        len(adata.obs["condition"].cat.categories) if has_conditions else 0,
         n_components,
     )
 
 
-def select_rows(rows: Rows, some: Tensor) -> Rows:
-    """The rows at these positions, few enough to be dense."""
-    x, target = x_and_target(rows, some.unsqueeze(0))
+def select_rows(rows: Rows, positions: Tensor) -> Rows:
+    """Some of the rows, as dense tensors.
+
+    Args:
+        rows: N rows.
+        positions: Positions of the rows to select, few enough to be dense, [n].
+
+    Returns:
+        n rows.
+    """
+    x, target = x_and_target(rows, positions.unsqueeze(0))
     target = target.to_dense() if target.is_sparse else target
-    return rows._replace(x=x[0], target=target[0], condition=rows.condition[some], label=rows.label[:, some])
+    return rows._replace(x=x[0], target=target[0], condition=rows.condition[positions], label=rows.label[:, positions])
 
 
 def one_hot(codes: Tensor, n: int) -> Tensor:
@@ -89,7 +111,17 @@ def one_hot(codes: Tensor, n: int) -> Tensor:
 
 
 def make_batch(rows: Rows, index: Tensor, noise: Tensor, weight: Tensor | None = None) -> Batch:
-    """The batch of rows `index` [S, B] with its noise [S, k, B, n_noise]."""
+    """The batch of some rows.
+
+    Args:
+        rows: N rows.
+        index: Positions of the batch's rows, [S, B].
+        noise: Standard normal draws, [S, k, B, n_noise].
+        weight: Weights of the rows in the loss, [S, B]; 1 by default.
+
+    Returns:
+        The batch, on the models' device.
+    """
     x, target = x_and_target(rows, index)
     return Batch(
         x,
@@ -103,30 +135,33 @@ def make_batch(rows: Rows, index: Tensor, noise: Tensor, weight: Tensor | None =
 
 
 def x_and_target(rows: Rows, index: Tensor) -> tuple[Tensor, Tensor]:
-    """x and target of rows `index` [S, B], on its device, [S, B, D] each; counts are sparse."""
-    at = index.to(rows.x.device)
+    """x and target of rows `index` [S, B], on the index's device, [S, B, D] each; counts are sparse."""
+    stored = index.to(rows.x.device)
     if not isinstance(rows.target, CsrRows) or rows.target is rows.x:
-        x = take_rows(rows.x, at).to(index.device)
-        return x, x if rows.target is rows.x else take_rows(rows.target, at).to(index.device)
-    entries = find_entries(rows.target.places, at)
-    target = to_coo(entries, rows.target.at(entries)).to(index.device)
-    if isinstance(rows.x, CsrRows) and rows.x.places is rows.target.places:
-        return to_dense(entries, rows.x.at(entries)).to(index.device), target
-    return take_rows(rows.x, at).to(index.device), target
+        x = take_rows(rows.x, stored).to(index.device)
+        return x, x if rows.target is rows.x else take_rows(rows.target, stored).to(index.device)
+    entries = find_entries(rows.target.layout, stored)
+    target = to_coo(entries, rows.target.values_at(entries)).to(index.device)
+    if isinstance(rows.x, CsrRows) and rows.x.layout is rows.target.layout:
+        return to_dense(entries, rows.x.values_at(entries)).to(index.device), target
+    return take_rows(rows.x, stored).to(index.device), target
 
 
 def epoch_order(label: Tensor, batch_size: int, generators: list[torch.Generator]) -> Order:
     """A new order of the rows for one epoch of every seed.
 
-    The batches are of one size, the largest that does not exceed `batch_size` and leaves the fewest places to fill;
-    those are filled with rows of weight 0. Where some rows are labelled and others not, every batch holds its share of
-    labelled rows, at least one: a labelled row that appears r times an epoch has weight 1/r, so that the weighted
-    sum over the epoch is the sum over the rows.
+    All batches have one size, the largest that does not exceed `batch_size` and leaves the fewest places to fill; the
+    places left over are filled with rows of weight 0. If only some rows are labelled, every batch has its share of
+    labelled rows, at least one. A labelled row that appears r times in an epoch has weight 1/r, so the weighted sum
+    over the epoch is the sum over the rows.
 
     Args:
-        label: what each seed sees, codes or -1, [S, N]; the number of labelled rows is the same for all seeds.
-        batch_size: rows a batch, at most; may exceed N.
-        generators: each seed's own.
+        label: Labels that each seed sees, codes or -1, [S, N]; all seeds see the same number of labels.
+        batch_size: Largest number of rows in a batch; may exceed N.
+        generators: One for each seed.
+
+    Returns:
+        Positions and weights of the rows of all batches.
     """
     n = label.shape[1]
     shuffled = draw_permutations(generators, n)  # S, N
@@ -141,9 +176,10 @@ def epoch_order(label: Tensor, batch_size: int, generators: list[torch.Generator
 
 
 def deal_rows(rows: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Rows [S, n] in `steps` equal batches [S, steps, B], and their weights.
+    """Rows [S, n] in `steps` batches of equal size [S, steps, B], and their weights.
 
-    Fewer rows than steps are repeated, so that no batch goes without; else what fills the last places has weight 0.
+    If there are fewer rows than steps, rows are repeated, so that no batch is empty; else the rows that fill the last
+    places have weight 0.
     """
     n_seeds, n = rows.shape
     size = -(-n // steps)

@@ -1,7 +1,7 @@
-"""Networks for S seeds at once: every parameter carries a leading seed axis S, every product is a batched one.
+"""Networks for S seeds at once: every parameter has a leading seed axis S, and every matrix product is batched over it.
 
-Each seed's weights are drawn from its own generator, in float64 and then rounded, so that a seed starts from the same
-weights whatever its company and its precision.
+Each seed's weights are drawn from its own generator, in float64 and then rounded, so a seed starts from the same
+weights whatever the other seeds and the precision are.
 """
 
 import math
@@ -10,11 +10,17 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gmvae.nn.affine_maps import affine
-
 
 class Linear(nn.Module):
-    """S affine maps x -> x W + b, uniform initialisation of variance 2 / (n_in + n_out) (Glorot & Bengio 2010)."""
+    """S affine maps x -> x W + b, initialised uniformly with variance 2 / (n_in + n_out).
+
+    Args:
+        generators: One for each seed.
+        n_in: Number of inputs.
+        n_out: Number of outputs.
+
+    Source: Glorot & Bengio 2010.
+    """
 
     def __init__(self, generators: list[torch.Generator], n_in: int, n_out: int):
         super().__init__()
@@ -26,12 +32,19 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[S, ..., n_in] -> [S, ..., n_out]."""
-        flat = affine(x.flatten(1, -2), self.weight, self.bias)
+        flat = torch.baddbmm(self.bias, x.flatten(1, -2), self.weight)
         return flat.unflatten(1, x.shape[1:-1])
 
 
 class LayerNorm(nn.Module):
-    """Each row to mean 0 and variance 1 over its features, then a learned scale and shift per seed (Ba 2016)."""
+    """Each row gets mean 0 and variance 1 over its features, then a scale and a shift that each seed learns.
+
+    Args:
+        n_seeds: S.
+        n_features: Length of a row.
+
+    Source: Ba et al. 2016.
+    """
 
     def __init__(self, n_seeds: int, n_features: int):
         super().__init__()
@@ -45,9 +58,13 @@ class LayerNorm(nn.Module):
 
 
 class Dropout(nn.Module):
-    """In training each number is 0 with the probability `rate`, else divided by 1 - rate; as it is in evaluation.
+    """In training a value becomes 0 with probability `rate` and is divided by 1 - rate otherwise; else it stays.
 
-    Each seed's masks come from a stream of its own, begun where its generator stands when the layer is made.
+    Each seed draws its masks from a stream of its own, which starts from a number of its generator.
+
+    Args:
+        generators: One for each seed.
+        rate: The probability of 0.
     """
 
     def __init__(self, generators: list[torch.Generator], rate: float):
@@ -67,8 +84,15 @@ class Dropout(nn.Module):
 
 
 class MLP(nn.Sequential):
-    """Affine maps with ReLU between them, `sizes` = (n_in, n_hidden, ..., n_out); `layer_norm` before each ReLU, and
-    after it dropout at the rate `dropout`, whose masks come from the generators `masks`."""
+    """Affine maps with ReLU between them.
+
+    Args:
+        generators: One for each seed; they draw the weights.
+        *sizes: (n_in, n_hidden, ..., n_out).
+        layer_norm: Whether there is a LayerNorm before each ReLU.
+        dropout: Rate of dropout after each ReLU; 0 for none.
+        masks: Generators of the dropout masks, one for each seed.
+    """
 
     def __init__(
         self,
@@ -89,16 +113,21 @@ class MLP(nn.Sequential):
         super().__init__(*layers, Linear(generators, *sizes[-2:]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[S, ..., n_in] -> [S, ..., n_out], in the parameters' precision even where the products are rounded."""
+        """[S, ..., n_in] -> [S, ..., n_out], in the parameters' precision even if the products are rounded."""
         return super().forward(x).to(self[-1].weight.dtype)
 
 
 class Normal(nn.Module):
-    """A network to the mean and log-variance of a diagonal normal; with `n_components`, one normal per component. The
-    other options are the network's.
+    """A network that returns the mean and log-variance of a diagonal normal.
 
-    The log-variance is kept within ±LIMIT by a soft bound, smooth and nearly the identity around 0: an encoder early in
-    its training may ask for variances that overflow.
+    The log-variance is kept within ±LIMIT by a bound that is smooth and nearly the identity around 0: without it, an
+    encoder may give variances that overflow early in training.
+
+    Args:
+        generators: One for each seed.
+        *sizes: (n_in, n_hidden, ..., L).
+        n_components: Number of normals, one for each component; 0 for a single normal without a component axis.
+        **options: Those of `MLP`.
     """
 
     LIMIT = 12.0
@@ -117,19 +146,45 @@ class Normal(nn.Module):
 
 
 def reparametrise(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
-    """The reparametrised draw mean + sd · noise: [S, B, L] twice and standard normals [S, k, B, L] -> [S, k, B, L]."""
+    """The reparametrised draws mean + sd · noise.
+
+    Args:
+        mean: Means, [S, B, L].
+        log_variance: Logs of the variances, [S, B, L].
+        noise: Standard normal draws, [S, k, B, L].
+
+    Returns:
+        Draws, [S, k, B, L].
+    """
     return mean.unsqueeze(1) + (log_variance / 2).exp().unsqueeze(1) * noise
 
 
 def append_condition(h: Tensor, condition: Tensor) -> Tensor:
-    """h with the condition at its end: [S, B, n] or [S, k, B, n], and one-hot [S, B, C] -> [..., n + C]."""
+    """h with the condition appended to every row.
+
+    Args:
+        h: [S, B, n] or [S, k, B, n].
+        condition: One-hot, [S, B, C].
+
+    Returns:
+        [S, B, n + C] or [S, k, B, n + C].
+    """
     if h.dim() > condition.dim():
         condition = condition.unsqueeze(1).expand(-1, h.shape[1], -1, -1)
     return torch.cat([h, condition], -1)
 
 
 def carry_over(z: Tensor, source: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
-    """z [S, k, B, L] from one normal to another (mean and log-variance [S, B, L]) by its standard scores."""
+    """Move draws from one normal to another so that their standard scores stay the same.
+
+    Args:
+        z: Draws, [S, k, B, L].
+        source: Mean and log-variance of the first normal, [S, B, L] each.
+        target: Mean and log-variance of the second normal, [S, B, L] each.
+
+    Returns:
+        Moved draws, [S, k, B, L].
+    """
     (mean, log_variance), (new_mean, new_log_variance) = source, target
     scale = ((new_log_variance - log_variance) / 2).exp()
     return new_mean.unsqueeze(1) + scale.unsqueeze(1) * (z - mean.unsqueeze(1))

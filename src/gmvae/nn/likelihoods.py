@@ -1,12 +1,12 @@
 """The densities p(x|h) of the data given the decoder's output h, summed over the features.
 
 - `bernoulli`: h are logits. On grey values it is a cross-entropy, not a density.
-- `normal`: h is the mean; the variance is a setting: `fixed` at 1, `learned` (one per feature), or `optimal`, the one
-  scalar that maximises the likelihood (Rybkin 2021): of each batch while training, then of the whole training split,
-  frozen.
-- `negative_binomial`: counts of mean m = library · softmax(h) and variance m + m²/r, with one r per gene. The library
-  is the row's sum over the modelled genes, at least 1; it is observed here, where Lopez 2018 has it latent.
-- `zero_inflated_negative_binomial`: a zero with probability pi(h), else the above.
+- `normal`: h is the mean. The variance is a setting: `fixed` at 1, `learned` (one per feature), or `optimal`, the one
+  scalar that maximises the likelihood (Rybkin 2021): that of each batch during training, that of the whole training
+  split afterwards.
+- `negative_binomial`: counts with mean m = library · softmax(h) and variance m + m²/r, with one r per gene. The library
+  is the sum of the row's counts over the modelled genes, at least 1; it is observed here, but latent in Lopez 2018.
+- `zero_inflated_negative_binomial`: 0 with probability pi(h), else a draw from the negative binomial.
 """
 
 import torch
@@ -22,24 +22,60 @@ VARIANCES = ("fixed", "learned", "optimal")
 
 
 def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
-    """sum_i x_i log s(h_i) + (1 - x_i) log(1 - s(h_i)), x [..., D] -> [...]."""
+    """sum_i x_i log s(h_i) + (1 - x_i) log(1 - s(h_i)), where s is the logistic function.
+
+    Args:
+        x: Values in [0, 1], [..., D].
+        logits: h, of a shape that broadcasts with x.
+
+    Returns:
+        Log probabilities in nats, [...].
+    """
     x, logits = torch.broadcast_tensors(x, logits)
     return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
 
 
 def log_negative_binomial(x: Tensor, h: Tensor, log_r: Tensor) -> Tensor:
-    """log NB(x; m, r), m = library(x) · softmax(h); x [S, B, D] dense or sparse, h [S, k, B, D], log_r [S, 1, D]
-    -> [S, k, B]."""
+    """log NB(x; m, r) with m = library(x) · softmax(h).
+
+    Args:
+        x: Counts, dense or sparse, [S, B, D].
+        h: Output of the decoder, [S, k, B, D].
+        log_r: Logs of the dispersions, [S, 1, D].
+
+    Returns:
+        Log probabilities in nats, [S, k, B].
+    """
     return LogCountProbability.apply(h, log_r, None, find_nonzero(x, h.shape[1]), library_size(x).unsqueeze(1))
 
 
 def log_zero_inflated(x: Tensor, h: Tensor, log_r: Tensor, logits: Tensor) -> Tensor:
-    """log of pi [x = 0] + (1 - pi) NB(x; m, r), shapes as above, logits of pi [S, k, B, D] -> [S, k, B]."""
+    """log of pi [x = 0] + (1 - pi) NB(x; m, r).
+
+    Args:
+        x: Counts, dense or sparse, [S, B, D].
+        h: Output of the decoder for the mean, [S, k, B, D].
+        log_r: Logs of the dispersions, [S, 1, D].
+        logits: Output of the decoder for pi, [S, k, B, D].
+
+    Returns:
+        Log probabilities in nats, [S, k, B].
+    """
     return LogCountProbability.apply(h, log_r, logits, find_nonzero(x, h.shape[1]), library_size(x).unsqueeze(1))
 
 
 class Likelihood(nn.Module):
-    """p(x|h) with its own parameters, for S seeds; a decoder feeds it `n_outputs` numbers per feature."""
+    """p(x|h) with its own parameters, for S seeds; h are the decoder's `n_outputs` numbers per row.
+
+    Args:
+        name: One of LIKELIHOODS.
+        n_seeds: S.
+        n_features: D.
+        variance: One of VARIANCES; for `normal` only.
+
+    Raises:
+        Refused: The name or the variance is unknown.
+    """
 
     def __init__(self, name: str, n_seeds: int, n_features: int, variance: str = "fixed"):
         super().__init__()
@@ -57,9 +93,15 @@ class Likelihood(nn.Module):
             self.register_buffer("log_variance", torch.zeros(n_seeds, 1, 1))
 
     def log_prob(self, x: Tensor, h: Tensor, weight: Tensor | None = None) -> Tensor:
-        """log p(x|h), x [S, B, D], h [S, k, B, n_outputs] -> [S, k, B].
+        """log p(x|h).
 
-        `weight` [S, B] are the rows' weights in a training batch, which the optimal variance averages with.
+        Args:
+            x: Data, [S, B, D]; counts may be sparse.
+            h: Output of the decoder, [S, k, B, n_outputs].
+            weight: Weights of the rows of a training batch, [S, B]; the optimal variance is their weighted mean.
+
+        Returns:
+            Log densities in nats, [S, k, B].
         """
         if self.name == "bernoulli":
             return log_bernoulli(x.unsqueeze(1), h)
@@ -74,7 +116,18 @@ class Likelihood(nn.Module):
         return log_zero_inflated(x, h, self.log_r, logits)
 
     def optimal_log_variance(self, x: Tensor, h: Tensor, weight: Tensor) -> Tensor:
-        """The log of each seed's weighted mean squared error over rows and features, [S, 1, 1, 1] (Rybkin 2021)."""
+        """The log of each seed's weighted mean squared error over rows and features.
+
+        Args:
+            x: Data, [S, B, D].
+            h: Means, [S, k, B, D].
+            weight: Weights of the rows, [S, B].
+
+        Returns:
+            The log-variance, [S, 1, 1, 1].
+
+        Source: Rybkin et al. 2021.
+        """
         errors = ((x.unsqueeze(1) - h) ** 2).mean((1, 3))  # S, B
         mean = (weight * errors).sum(-1) / weight.sum(-1)
         return mean.clamp(min=1e-6).log()[:, None, None, None]
@@ -84,7 +137,15 @@ class Likelihood(nn.Module):
         return library.log() + h[..., : self.n_features].log_softmax(-1)
 
     def mean(self, h: Tensor, library: Tensor) -> Tensor:
-        """E[x|h], [..., n_outputs] and [..., 1] -> [..., D]; without counts the library is not used."""
+        """E[x|h].
+
+        Args:
+            h: Output of the decoder, [..., n_outputs].
+            library: Library sizes of the rows, [..., 1]; used for counts only.
+
+        Returns:
+            Means, [..., D].
+        """
         if self.name == "bernoulli":
             return h.sigmoid()
         if self.name == "normal":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gmvae.formats.metrics_table import read_metrics_text
 from gmvae.metrics.catalogue import decimals, format_fixed
 from gmvae.pipeline import plan
 from gmvae.pipeline.command import run_step
@@ -44,13 +45,6 @@ def compare(results: Path, reference: Path, every: bool = False) -> None:
     )
     print_rows(in_order(rows, known["config"]), plan.display_names(known["config"]), every)
     print(closing(rows, theirs, mine))
-
-
-def read_metrics_text(path: Path, remedy: str) -> pd.DataFrame:
-    """Collected metrics with their values as they were written; a missing file is refused with the remedy."""
-    if not path.is_file():
-        raise Refused(f"{path} is missing: {remedy}")
-    return pd.read_csv(path, dtype={"value": str}, keep_default_na=False)
 
 
 def with_numbers(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.provenance import read_provenance
 from gmvae.formats.writing import write_atomically, write_csv, write_json
 from gmvae.pipeline import dataset_plan, plan
@@ -69,9 +70,7 @@ def check_complete(metrics: Path, chosen: dict) -> None:
     """Refuse metrics that are not those of every run of the study, and of no other."""
     study = chosen["study"]
     remedy = f"run `snakemake --cores all --config study={study}` to its end"
-    if not metrics.is_file():
-        raise Refused(f"{metrics} is missing: {remedy}")
-    table = pd.read_csv(metrics)
+    table = read_metrics(metrics, remedy)
     found = set(zip(table.task, table.model, strict=True))
     wanted = {(task, model) for task in plan.tasks(chosen) for model in plan.models(chosen, task)}
     for word, runs in (("lacks", wanted - found), ("has, beyond the study,", found - wanted)):

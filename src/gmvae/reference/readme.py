@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.writing import write_text
 from gmvae.metrics.catalogue import decimals, format_fixed
 from gmvae.metrics.statistics import picked_seed, values_by_seed
@@ -46,7 +47,7 @@ def tables(reference: Path) -> str:
 def study_section(folder: Path) -> str:
     """A study's sentence on how it was made, and its table: a row per task and measure."""
     known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    config, table = known["config"], pd.read_csv(folder / "metrics.csv")
+    config, table = known["config"], read_metrics(folder / "metrics.csv", "check out results/reference again")
     names = plan.display_names(config)
     rows = [
         row(table, config, names, task, measure)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from anndata.io import read_elem
 
+from gmvae.formats.likelihoods import LIKELIHOODS
 from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.writing import write_text
 from gmvae.metrics.catalogue import decimals
@@ -15,13 +16,6 @@ from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis import typeset
 from gmvae.thesis.typeset import labels_in_words
-
-LIKELIHOODS = {
-    "bernoulli": "Bernoulli",
-    "normal": "normal",
-    "negative_binomial": "negative binomial",
-    "zero_inflated_negative_binomial": "zero-inflated negative binomial",
-}
 
 
 def numbers(metrics: Path, data: list[Path], tasks: dict, names: dict, thesis: dict, output: Path) -> None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from gmvae.formats.metrics_table import read_metrics
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import style
@@ -24,7 +25,7 @@ def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str
 
     Models stand in the order of `compared`; a model without a measure has an empty line in its panel.
     """
-    table = pd.read_csv(metrics, dtype={"task": str, "model": str})
+    table = read_metrics(metrics)
     table = table[(table["task"] == task) & table["model"].isin(compared)]
     test = table[(table["split"] == SPLIT) & table["metric"].isin(MEASURES)]
     if test.empty:
