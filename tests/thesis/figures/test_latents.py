@@ -8,7 +8,7 @@ from support.drawing import NAMES, overlapping_texts, random_latent, random_proj
 from gmvae.formats.latent import read_latent
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import latents
-from gmvae.thesis.figures.scatter import pack_rows, spread_apart
+from gmvae.thesis.figures.scatter import pack_panels, spread_apart
 
 
 def test_models_that_share_coordinates_share_the_panel_of_the_classes():
@@ -40,8 +40,8 @@ def test_rows_are_found_by_name_in_any_order():
 
 
 def test_a_block_is_broken_only_where_it_is_longer_than_a_row():
-    assert [len(row) for row in pack_rows([["a"] * 3, ["b"] * 2, ["c"]], 4)] == [3, 3]
-    assert [len(row) for row in pack_rows([["a"] * 6, ["b"] * 2], 4)] == [4, 4]
+    assert [len(row) for row in pack_panels([["a"] * 3, ["b"] * 2, ["c"]], 4)] == [3, 3]
+    assert [len(row) for row in pack_panels([["a"] * 6, ["b"] * 2], 4)] == [4, 4]
 
 
 def test_classes_are_marked_by_their_last_word_where_it_is_short_and_enough():

@@ -22,9 +22,10 @@ THRESHOLD = 1.0  # degrees: where the thesis draws its line
 
 
 def draw(output: Path, task: str, names: dict, data: Path, latents: list[Path], models: list[str]) -> None:
-    """Draw the largest principal angle between each linear decoder's plane and that of as many principal components.
+    """Draw the angles between linear decoders and the principal components.
 
-    The components are those of the training rows. Models that are not linear have no plane and are left out.
+    An angle is the largest principal angle between a decoder's plane and the plane of as many principal components of
+    the training rows, one for each seed. Models that are not linear have no plane and are left out.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.
@@ -76,9 +77,9 @@ def angle_figure(degrees: pd.DataFrame, names: dict) -> Figure:
     models, seeds = list(dict.fromkeys(degrees["model"])), sorted(degrees["seed"].unique())
     figure = style.empty_figure(LINE_HEIGHT * len(models) + 0.7)
     axes = figure.subplots()
-    shown = degrees.assign(value=degrees["value"].clip(lower=SMALLEST))
+    clipped = degrees.assign(value=degrees["value"].clip(lower=SMALLEST))
     look = {"marker": "o", "markersize": 3, "markeredgewidth": 0, "alpha": 0.6}
-    strips.plot_seeds(axes, shown, models, seeds, style.colour(0), **look)
+    strips.plot_seeds(axes, clipped, models, seeds, style.colour(0), **look)
     strips.finish_strips(axes, models, names)
     axes.axvline(THRESHOLD, **style.DASHED)
     low, high = degrees["value"].min(), degrees["value"].max()

@@ -26,9 +26,10 @@ RING = {  # around the picked seed
 
 
 def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str]) -> None:
-    """Draw each measure of the test split: a dot for each seed, the mean over seeds, and a ring around the picked seed.
+    """Draw each measure of each model on the test split, a dot for each seed.
 
-    A model without a measure has an empty line in that panel.
+    A bar marks the mean over seeds, a ring the seed with the best training objective. A model without a measure has an
+    empty line in that panel.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.

@@ -21,10 +21,10 @@ LINE_HEIGHT = 0.3  # inches, of a model's line
 
 
 def draw(output: Path, task: str, names: dict, latents: list[Path], models: list[str]) -> None:
-    """Draw the mean styles of each model's picked seed by condition, and below how well they predict the condition.
+    """Draw each model's mean styles by condition, and how well they predict it.
 
-    The score is the accuracy on the test rows of a vote of the 15 nearest training rows in w. Models without style
-    are left out.
+    The styles w are those of the picked seed. Below, for all seeds, is the accuracy on the test rows of a vote of the
+    15 nearest training rows in w. Models without style are left out.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.

@@ -22,9 +22,10 @@ MAX_REACH = 4  # how far the axis may reach beyond the settled values, in multip
 
 
 def draw(output: Path, task: str, names: dict, histories: list[Path], trained: list[str]) -> None:
-    """Draw every term of the objective, the loss and the components in use over the epochs, one line for each model.
+    """Draw every term of the objective over the epochs, a line for each model.
 
-    A dotted line marks where a model's training changes phase.
+    The loss and the number of components in use have panels too. A line is the median over seeds, in a band from the
+    smallest to the largest value. A dotted line marks where a model's training changes phase.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.

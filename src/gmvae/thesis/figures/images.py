@@ -23,7 +23,7 @@ SAMPLES = (8, 6, 4, 3, 2, 1)  # numbers of samples of each component: the first 
 
 
 def draw(output: Path, task: str, names: dict, data: Path, latents: list[Path], models: list[str]) -> None:
-    """Draw test images above each model's reconstructions, then samples of each model, one column for each component.
+    """Draw test images, their reconstructions, and samples of each component.
 
     Reconstructions and samples are those of the picked seed; components come in the order of the classes that they
     match. Models that do not decode are left out.
@@ -53,8 +53,9 @@ def draw(output: Path, task: str, names: dict, data: Path, latents: list[Path], 
                 raise Refused(f"{path} shows other rows than the dataset has to show: run the step that made it again")
             images[label] = np.asarray(showcase[f"reconstruction_{seed}"])[None]
         if f"samples_{seed}" in showcase:
-            drawn = np.asarray(showcase[f"samples_{seed}"])  # K or 1, 8, D
-            samples[label] = drawn[components_by_class(run, adata, seed)].swapaxes(0, 1) if len(drawn) > 1 else drawn
+            values = np.asarray(showcase[f"samples_{seed}"])  # K or 1, 8, D
+            by_class = components_by_class(run, adata, seed)
+            samples[label] = values[by_class].swapaxes(0, 1) if len(values) > 1 else values
     if len(images) == 1 and not samples:
         raise Refused(f"task {task}: no model decodes: leave the figure `images` out for it in config.yaml")
     style.save_figure(image_figure(images, samples, shape), output)
@@ -100,8 +101,10 @@ def image_figure(images: dict[str, np.ndarray], samples: dict[str, np.ndarray], 
         shape: Height and width of one image in pixels.
     """
     for n_samples in SAMPLES:
-        shown = {label: drawn[:n_samples] for label, drawn in samples.items()}
-        blocks = {"Reconstructions": images} | ({"Samples, one column per component": shown} if shown else {})
+        blocks = {"Reconstructions": images}
+        if samples:
+            first_samples = {label: values[:n_samples] for label, values in samples.items()}
+            blocks["Samples, one column per component"] = first_samples
         pictures = [picture for block in blocks.values() for picture in block.values()]
         spaces = SPACE * (1 + len(pictures)) + (TITLE_HEIGHT + SPACE) * len(blocks)
         inked = sum(image_size(picture) * len(picture) for picture in pictures)

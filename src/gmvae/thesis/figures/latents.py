@@ -14,7 +14,7 @@ from gmvae.metrics.scores import contingency, number_components
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import style
-from gmvae.thesis.figures.scatter import Panel, draw_panel, fill_row, pack_rows
+from gmvae.thesis.figures.scatter import Panel, draw_panel, fill_row, pack_panels
 
 # Number of panels in a row: size of the letters in points. The first that fits HEIGHT is used.
 COLUMNS = {3: 8, 4: 8, 6: 7, 8: 6, 10: 5}
@@ -26,10 +26,11 @@ CONTROLS = ("truth", "random")
 def draw(
     output: Path, task: str, names: dict, data: Path, latents: list[Path], models: list[str], projection: Path
 ) -> None:
-    """Draw, for each model of the task, the UMAP of its picked seed, coloured by class and by component.
+    """Draw each model's latents in the plane, by class and by component.
 
-    A component has the colour of the class that it matches; components without a class have colours of their own.
-    Models that share a latent share the panel of the classes. Controls are left out.
+    The plane is the UMAP of the picked seed. A component has the colour of the class that it matches; components
+    without a class have colours of their own. Models that share a latent share the panel of the classes. Controls are
+    left out.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.
@@ -46,10 +47,10 @@ def draw(
     adata = load_dataset(data)
     table = pd.read_csv(projection, dtype={"row": str, "model": str})
     runs = {model: read_latent(path) for path, model in zip(latents, models, strict=True)}
-    shown = [model for model in models if runs[model].uns.get("baseline") not in CONTROLS]
-    if not shown:
+    without_controls = [model for model in models if runs[model].uns.get("baseline") not in CONTROLS]
+    if not without_controls:
         raise Refused(f"task {task}: no model but controls is left to draw; leave the figure `latents` out for it")
-    groups = group_by_coordinates(table, shown)
+    groups = group_by_coordinates(table, without_controls)
     blocks = [latent_panels(adata, table, {model: runs[model] for model in group}, names) for group in groups]
     classes = list(adata.obs["label"].cat.categories) if "label" in adata.obs else []
     style.save_figure(latent_figure(blocks, classes), output)
@@ -125,7 +126,7 @@ def latent_figure(blocks: list[list[Panel]], classes: list[str]) -> Figure:
     longest = max((len(label) for label in entries), default=1)
     n_entries = max(1, min(len(entries), int(style.WIDTH / (style.letter_width(8) * longest + 0.35))))
     for n_columns, size in COLUMNS.items():
-        rows = pack_rows(blocks, n_columns)
+        rows = pack_panels(blocks, n_columns)
         height = len(rows) * (style.WIDTH / n_columns + size / 22) + 0.18 * (-(-len(entries) // n_entries) + 1)
         if height <= HEIGHT:
             break

@@ -27,9 +27,10 @@ MEASURES = {  # label of the axis, and whether the axis is logarithmic
 
 
 def draw(output: Path, task: str, names: dict, data: Path) -> None:
-    """Draw a histogram of the raw cells for each measure, kept and left-out cells by colour, thresholds as lines.
+    """Draw a histogram of the raw cells for each measure of quality.
 
-    Measures that were not taken, or are 0 in every cell, have no panel.
+    Kept and left-out cells differ in colour; thresholds are lines. Measures that were not taken, or are 0 in every
+    cell, have no panel.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.

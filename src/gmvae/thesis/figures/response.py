@@ -17,10 +17,10 @@ N_NAMED = 2  # genes with a name on their dot: those that differ most
 
 
 def draw(output: Path, task: str, names: dict, profiles: list[Path], responding: list[str]) -> None:
-    """Draw the change of each gene that every model predicts, its mean over seeds, against the real change.
+    """Draw each gene's predicted change against its real change, by model.
 
-    A model that converts in two ways has two panels. The control cells are split once: predictions start from one
-    half, and the real change is the difference to the other half.
+    The predicted change is the mean over seeds. A model that converts in two ways has two panels. The control cells
+    are split once: predictions start from one half, and the real change is the difference to the other half.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.

@@ -78,7 +78,7 @@ def spread_apart(places: np.ndarray, least: float) -> np.ndarray:
     return places
 
 
-def pack_rows(blocks: list[list[Panel]], n_columns: int) -> list[list[Panel]]:
+def pack_panels(blocks: list[list[Panel]], n_columns: int) -> list[list[Panel]]:
     """Panels in rows of at most n_columns; a block is broken only where it is longer than a row."""
     rows = [[]]
     for panels in blocks:
