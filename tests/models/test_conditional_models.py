@@ -1,13 +1,10 @@
 """Conditional models: their terms, the limits in which the condition has no effect, conversion, and mixing in w."""
 
-import anndata
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 from support.models import SEEDS, C, D, K, L, perturb, redraw_noise, small_batch, small_model, train_model
-from thesis.test_figures import overlapping
 from torch.distributions import Categorical, Dirichlet, Independent, MixtureSameFamily, Normal, kl_divergence
 
 from gmvae.data.readers.toy import read
@@ -289,50 +286,4 @@ def test_conditions_mix_in_w_under_the_fixed_prior(on_toy):
     error = 0.5 / np.sqrt((~train).sum())
     assert abs(np.mean(scores) - 0.5) < 5 * error
     means = apply_to_rows(model.style, rows, model, None).numpy()
-    assert np.mean([conditions.separation(one, condition, train) for one in means]) < 0.65
-
-
-# ----------------------------------------------------------------------------------------------------------- figure
-
-
-def run_with_style(gap, n=300, seeds=(0, 1), n_style=2):
-    """A run whose two conditions lie `gap` standard deviations apart in w."""
-    generator = np.random.default_rng(0)
-    code = np.arange(n) % 2
-    obs = pd.DataFrame({"condition": pd.Categorical(np.array(["control", "treated"])[code])})
-    obs.index = [f"r{i}" for i in range(n)]
-    obs["split"] = pd.Categorical(np.where(np.arange(n) % 5 < 2, "test", "train"))
-    run = anndata.AnnData(obs=obs)
-    run.uns |= {"task": "t", "model": "m", "seeds": np.array(seeds), "n_components": 0, "labels_observed": False}
-    for seed in seeds:
-        run.obsm[f"z_{seed}"] = generator.normal(size=(n, 3))
-        run.obsm[f"w_{seed}"] = generator.normal(size=(n, n_style)) + gap * code[:, None]
-        run.obsm[f"terms_{seed}"] = pd.DataFrame({"objective": np.full(n, float(seed))}, index=obs.index)
-    return run
-
-
-def test_separation_is_chance_where_conditions_mix_and_one_where_they_are_apart():
-    mixed, apart = conditions.separations(run_with_style(0)), conditions.separations(run_with_style(9))
-    assert (np.abs(mixed - 0.5) < 0.2).all() and (apart == 1).all()
-    assert conditions.chance(run_with_style(0)) == 0.5
-
-
-@pytest.mark.parametrize(("n_models", "n_style"), [(1, 1), (2, 2), (4, 3)])
-def test_conditions_fit_the_page_and_show_every_seed(n_models, n_style):
-    runs = {f"model {i}": run_with_style(3 * i, n_style=n_style) for i in range(n_models)}
-    figure = conditions.page(runs, {"model 0": "cGMΔVAE, fixed prior"})
-    assert overlapping(figure) == []
-    dots = figure.axes[-1].lines[0].get_xdata()
-    assert np.allclose(dots, conditions.separations(runs["model 0"]))
-
-
-def test_a_task_without_style_has_no_figure_of_conditions(tmp_path):
-    run = run_with_style(1)
-    for name, keys in (("with", []), ("without", ["w_0", "w_1"])):
-        for key in keys:
-            del run.obsm[key]
-        run.write_h5ad(tmp_path / f"{name}.h5ad")
-    conditions.draw(tmp_path / "c.pdf", "t", {}, [tmp_path / "with.h5ad", tmp_path / "without.h5ad"], ["a", "b"])
-    assert (tmp_path / "c.pdf").exists() and (tmp_path / "c.svg").exists()
-    with pytest.raises(Refused, match="no model with conditions and style"):
-        conditions.draw(tmp_path / "d.pdf", "t", {}, [tmp_path / "without.h5ad"], ["b"])
+    assert np.mean([conditions.condition_accuracy(one, condition, train) for one in means]) < 0.65

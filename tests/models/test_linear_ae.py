@@ -10,15 +10,12 @@ import torch
 from scipy.linalg import subspace_angles
 from sklearn.datasets import load_digits
 from support.models import SEEDS, blob_rows, perturb, small_batch, small_model, train_model
-from thesis.test_figures import overlapping
 
 from gmvae.formats.weights import build_model
 from gmvae.nn.batches import Rows
 from gmvae.nn.inference import embed_rows
 from gmvae.nn.objective import loss, objective
-from gmvae.pipeline.errors import Refused
 from gmvae.runs.embed import fill_latent
-from gmvae.thesis.figures import angles
 from gmvae.training.schedule import Training
 
 N_LATENT = 10  # eigenvalues 10 and 11 of the digits' covariance are 0.15 and 0.11
@@ -149,27 +146,6 @@ def test_for_every_likelihood_it_is_fitted_to_the_encoder_s_input():
     assert torch.equal(model.terms(batch)["reconstruction"], model.terms(other)["reconstruction"])
 
 
-# ----------------------------------------------------------------------------------------------------------- figure
-
-
-def run_with_turned_plane(degrees, n=200):
-    """Rows with three directions of falling variance, and a run whose plane of two is turned by this angle."""
-    rows = np.random.default_rng(0).normal(size=(n, 6)) * np.array([9, 5, 1, 0, 0, 0])
-    rows -= rows.mean(0)
-    axes = np.linalg.svd(rows, full_matrices=False)[2]
-    angle = np.deg2rad(degrees)
-    plane = np.column_stack([axes[0], np.cos(angle) * axes[1] + np.sin(angle) * axes[2]]) @ [[2.0, 1.0], [0.5, 3.0]]
-    run = anndata.AnnData(obs=pd.DataFrame({"split": "train"}, index=[f"r{i}" for i in range(n)]))
-    run.uns |= {"seeds": np.array([4]), "plane_4": plane}
-    return rows, run
-
-
-@pytest.mark.parametrize("degrees", [0, 1e-3, 20, 90])
-def test_angle_is_that_by_which_a_plane_is_turned(degrees):
-    rows, run = run_with_turned_plane(degrees)
-    assert angles.angles(run, rows)[0] == pytest.approx(degrees, abs=1e-6)
-
-
 def test_a_latent_keeps_the_plane_of_a_linear_decoder():
     model = perturb(small_model("linear_ae"))
     batch = small_batch(model)
@@ -178,25 +154,3 @@ def test_a_latent_keeps_the_plane_of_a_linear_decoder():
     fill_latent(latent, model, Rows(batch.x[0], batch.x[0], none, none.expand(2, -1), 0, 1), SEEDS)
     for s, seed in enumerate(SEEDS):
         assert np.array_equal(latent.uns[f"plane_{seed}"], model.decoder.weight[s].detach().numpy().T)
-
-
-@pytest.mark.parametrize("n_models", [1, 4])
-def test_angles_fit_the_page_and_stand_where_they_are(n_models):
-    angles_by_model = {f"model {i}": np.array([1e-9, 0.03, 2.0 + i]) for i in range(n_models)}
-    figure = angles.page(angles_by_model, {"model 0": "Linear AE"})
-    assert overlapping(figure) == []
-    assert figure.axes[0].lines[0].get_xdata().tolist() == [angles.LEAST, 0.03, 2.0]
-
-
-def test_a_task_without_a_linear_autoencoder_has_no_figure_of_angles(tmp_path):
-    rows, run = run_with_turned_plane(0)
-    del run.uns["plane_4"]
-    adata = anndata.AnnData(X=rows.astype(np.float32), obs=run.obs.copy())
-    adata.obs["split"] = pd.Categorical(["train", "test"] * 100)
-    adata.uns |= {"likelihood": "normal", "shape": np.array([], dtype=np.int64), "name": "turned"}
-    run.obs, run.obsm["z_4"] = adata.obs, rows[:, :2]
-    run.uns |= {"task": "t", "model": "ae", "n_components": 0, "labels_observed": False}
-    adata.write_h5ad(tmp_path / "data.h5ad")
-    run.write_h5ad(tmp_path / "ae.h5ad")
-    with pytest.raises(Refused, match="no linear autoencoder"):
-        angles.draw(tmp_path / "a.pdf", "t", {}, tmp_path / "data.h5ad", [tmp_path / "ae.h5ad"], ["ae"])

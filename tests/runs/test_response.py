@@ -403,11 +403,11 @@ def test_the_figure_has_a_panel_for_each_model_and_way(toy, tmp_path):
     response.draw(tmp_path / "f.pdf", "t", names, profiles, MODELS)
     assert (tmp_path / "f.pdf").stat().st_size > 0
     shown = {model: pd.read_csv(path) for model, path in zip(MODELS, profiles, strict=True)}
-    by_way = response.changes(shown["cgmdvae"])
-    assert list(by_way) == ["w", "z"] and list(response.changes(shown["cvae"])) == ["w"]
+    by_way = response.mean_predicted_changes(shown["cgmdvae"])
+    assert list(by_way) == ["w", "z"] and list(response.mean_predicted_changes(shown["cvae"])) == ["w"]
     by_hand = shown["cgmdvae"][["predicted_change_z_0", "predicted_change_z_1"]].mean(axis=1)
     assert by_way["z"] == pytest.approx(by_hand)
-    figure = response.page({"one": (shown["cvae"], by_way["z"]), "two": (shown["cvae"], by_way["w"])})
+    figure = response.response_figure({"one": (shown["cvae"], by_way["z"]), "two": (shown["cvae"], by_way["w"])})
     assert [axes.get_title() for axes in figure.axes] == ["one", "two"]
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert sum(len(line.get_xdata()) for line in dots) == len(by_way["z"])

@@ -1,75 +1,93 @@
-"""How far a linear autoencoder's plane is from that of the principal components: one dot per seed."""
+"""The angle between a linear autoencoder's plane and that of the principal components: one dot for each seed."""
 
 from pathlib import Path
 
 import anndata
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from scipy.linalg import subspace_angles
+from sklearn.decomposition import PCA
 
-from gmvae.data.principal_components import principal_axes
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.latent import read_latent, run_seeds
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.figures import style
+from gmvae.thesis.figures import strips, style
 
-LINE = 0.3  # inches: height of a model's line
-SPREAD = 0.5  # share of that height over which the seeds' dots are spread
-LEAST = 1e-4  # degrees: what is smaller is drawn here
-LIMIT = 1.0  # degrees: where the thesis draws its line
+LINE_HEIGHT = 0.3  # inches, of a model's line
+SMALLEST = 1e-4  # degrees: smaller angles are drawn here
+THRESHOLD = 1.0  # degrees: where the thesis draws its line
 
 
 def draw(output: Path, task: str, names: dict, data: Path, latents: list[Path], models: list[str]) -> None:
-    """Draw the largest principal angle between the decoder's plane and that of as many principal components.
+    """Draw the angles between linear decoders and the principal components.
 
-    The components are those of the training rows. Models that are not linear have no plane and are left out; Refused
-    where that leaves none.
+    An angle is the largest principal angle between a decoder's plane and the plane of as many principal components of
+    the training rows, one for each seed. Models that are not linear have no plane and are left out.
+
+    Args:
+        output: The .pdf to write; the .svg gets the same name.
+        task: The task whose models are shown.
+        names: Display names of models by their keys.
+        data: The task's dataset, an .h5ad.
+        latents: latent.h5ad of each model.
+        models: The models' keys, in the order of `latents`.
+
+    Raises:
+        Refused: No model is linear.
     """
     adata = load_dataset(data)
     train = adata[(adata.obs["split"] == "train").to_numpy()].X
     train = train.toarray() if hasattr(train, "toarray") else np.asarray(train)
-    found = {model: angles(read_latent(path), train) for path, model in zip(latents, models, strict=True)}
-    found = {model: degrees for model, degrees in found.items() if len(degrees)}
-    if not found:
+    runs = {model: read_latent(path) for path, model in zip(latents, models, strict=True)}
+    linear = {model: run for model, run in runs.items() if f"plane_{run_seeds(run)[0]}" in run.uns}
+    if not linear:
         raise Refused(f"task {task} has no linear autoencoder: leave the figure `angles` out for it in config.yaml")
-    style.save_figure(page(found, names), output)
+    degrees = pd.concat([plane_angles(run, train).assign(model=model) for model, run in linear.items()])
+    style.save_figure(angle_figure(degrees, names), output)
 
 
-def angles(run: anndata.AnnData, train: np.ndarray) -> np.ndarray:
-    """The largest principal angle of each seed [S], in degrees, to the principal plane of the rows train [n, D].
+def plane_angles(run: anndata.AnnData, train: np.ndarray) -> pd.DataFrame:
+    """The largest principal angle of each seed to the plane of the principal components.
 
-    None where the run has no plane. The sines of small angles are used (Knyazev & Argentati 2002): cosines would lose
-    what is below a millionth of a degree.
+    Args:
+        run: The latent of a run; uns[plane_{seed}] is the decoder's matrix [D, L].
+        train: The training rows [n, D].
+
+    Returns:
+        Columns seed and value, the angle in degrees. Small angles are taken from their sines: cosines lose what is
+        below a millionth of a degree (Knyazev & Argentati 2002).
     """
-    planes = [run.uns[f"plane_{seed}"] for seed in run_seeds(run) if f"plane_{seed}" in run.uns]  # D, L each
-    if not planes:
-        return np.array([])
-    _, axes = principal_axes(train, planes[0].shape[1])
-    return np.rad2deg([subspace_angles(axes, plane).max() for plane in planes])
+    planes = {seed: run.uns[f"plane_{seed}"] for seed in run_seeds(run)}
+    n_dimensions = next(iter(planes.values())).shape[1]
+    axes = PCA(n_dimensions, svd_solver="full").fit(train.astype(np.float64)).components_.T  # D, L
+    radians = [subspace_angles(axes, plane).max() for plane in planes.values()]
+    return pd.DataFrame({"seed": list(planes), "value": np.rad2deg(radians)})
 
 
-def page(found: dict[str, np.ndarray], names: dict) -> Figure:
-    """The figure: one line per model on a logarithmic axis of degrees."""
-    figure = style.canvas(LINE * len(found) + 0.7)
+def angle_figure(degrees: pd.DataFrame, names: dict) -> Figure:
+    """One line for each model on a logarithmic axis of degrees.
+
+    Args:
+        degrees: Columns model, seed and value, the angle in degrees.
+        names: Display names of models by their keys.
+    """
+    models, seeds = list(dict.fromkeys(degrees["model"])), sorted(degrees["seed"].unique())
+    figure = style.empty_figure(LINE_HEIGHT * len(models) + 0.7)
     axes = figure.subplots()
-    for line, degrees in enumerate(found.values()):
-        heights = line + SPREAD * (np.arange(len(degrees)) / max(1, len(degrees) - 1) - 0.5) * (len(degrees) > 1)
-        shown = np.maximum(degrees, LEAST)
-        axes.plot(shown, heights, "o", color=style.colour(0), alpha=0.6, markersize=3, markeredgewidth=0)
-    axes.axvline(LIMIT, color="black", linewidth=0.8, linestyle=(0, (3, 2)))
-    axes.set(xscale="log", ylim=(len(found) - 0.4, -0.6))
-    low, high = min(map(np.min, found.values())), max(map(np.max, found.values()))
-    axes.set_xlim(10 ** np.floor(np.log10(max(LEAST, low)) - 0.1), max(10 * LIMIT, min(100, 2 * high)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda degrees, _: f"{degrees:g}"))
+    clipped = degrees.assign(value=degrees["value"].clip(lower=SMALLEST))
+    look = {"marker": "o", "markersize": 3, "markeredgewidth": 0, "alpha": 0.6}
+    strips.plot_seeds(axes, clipped, models, seeds, style.colour(0), **look)
+    strips.finish_strips(axes, models, names)
+    axes.axvline(THRESHOLD, **style.DASHED)
+    low, high = degrees["value"].min(), degrees["value"].max()
+    axes.set_xscale("log")
+    axes.set_xlim(10 ** np.floor(np.log10(max(SMALLEST, low)) - 0.1), max(10 * THRESHOLD, min(100, 2 * high)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda angle, _: f"{angle:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_yticks(range(len(found)), [style.text(style.display_name(names, model)) for model in found])
     axes.set_xlabel("largest principal angle to the plane of the principal components, in degrees")
-    axes.tick_params(axis="y", length=0)
-    axes.grid(color="0.9", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
     return figure
 
 

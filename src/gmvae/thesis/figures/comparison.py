@@ -2,97 +2,94 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from gmvae.formats.metrics_table import read_metrics
+from gmvae.metrics.statistics import picked_seed
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.figures import style
+from gmvae.thesis.figures import strips, style
 
 MEASURES = ("accuracy", "purity", "nmi", "ari", "silhouette")
-LINE = 0.165  # inches: height of a model's line
-SPREAD = 0.5  # share of that height over which the seeds' dots are spread
+LINE_HEIGHT = 0.165  # inches, of a model's line
 SPLIT = "test"
+DOT = {"marker": "o", "markersize": 2.2, "alpha": 0.6, "markeredgewidth": 0}
+RING = {  # around the picked seed
+    "marker": "o",
+    "markersize": 4.5,
+    "markerfacecolor": "none",
+    "markeredgewidth": 0.9,
+    "markeredgecolor": style.colour(5),
+}
 
 
 def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str]) -> None:
-    """Draw each measure of the test split, one dot per seed, with the mean over seeds and the picked seed marked.
+    """Draw each measure of each model on the test split, a dot for each seed.
 
-    Models stand in the order of `compared`; a model without a measure has an empty line in its panel.
+    A bar marks the mean over seeds, a ring the seed with the best training objective. A model without a measure has an
+    empty line in that panel.
+
+    Args:
+        output: The .pdf to write; the .svg gets the same name.
+        task: The task whose models are compared.
+        names: Display names of models and measures by their keys.
+        metrics: The results, metrics.csv.
+        compared: The models from top to bottom.
+
+    Raises:
+        Refused: The task has no measure of the test split.
     """
     table = read_metrics(metrics)
     table = table[(table["task"] == task) & table["model"].isin(compared)]
-    test = table[(table["split"] == SPLIT) & table["metric"].isin(MEASURES)]
-    if test.empty:
+    scores = table[(table["split"] == SPLIT) & table["metric"].isin(MEASURES)]
+    if scores.empty:
         raise Refused(f"{metrics} has no measure of the test split of task {task}: leave the figure out for it")
-    models = [model for model in compared if model in set(test["model"])]
-    style.save_figure(page(test, picked(table), names, models), output)
+    models = [model for model in compared if model in set(scores["model"])]
+    picked = {model: picked_seed(table, task, model) for model in models}
+    style.save_figure(comparison_figure(scores, picked, names, models), output)
 
 
-def picked(table: pd.DataFrame) -> dict[str, int]:
-    """The seed with the largest training objective, by model; models without objective have none."""
-    own = table[(table["metric"] == "objective") & (table["split"] == "train")].sort_values("seed")
-    best = own.loc[own.groupby("model")["value"].idxmax()]
-    return dict(zip(best["model"], best["seed"], strict=True))
+def comparison_figure(scores: pd.DataFrame, picked: dict[str, int | None], names: dict, models: list[str]) -> Figure:
+    """One panel for each measure, one line for each model.
 
-
-def page(test: pd.DataFrame, chosen: dict[str, int], names: dict, models: list[str]) -> Figure:
-    """The figure: one panel per measure, one line per model."""
-    measures = [name for name in MEASURES if name in set(test["metric"])]
-    figure = style.canvas(LINE * len(models) + 0.75)
+    Args:
+        scores: One row for each model, seed and metric, with the column value.
+        picked: The picked seed of each model that has one.
+        names: Display names of models and measures by their keys.
+        models: The models from top to bottom.
+    """
+    measures = [name for name in MEASURES if name in set(scores["metric"])]
+    figure = style.empty_figure(LINE_HEIGHT * len(models) + 0.75)
     grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    seeds = sorted(scores["seed"].unique())
+    is_picked = scores["seed"] == scores["model"].map(picked)
     for axes, measure in zip(grid, measures, strict=True):
-        here = test[test["metric"] == measure]
-        panel(axes, [here[here["model"] == model] for model in models], [chosen.get(model) for model in models])
-        axes.set_title(style.text(style.display_name(names, measure)), size=8)
-        limits(axes, here["value"], measure)
-    grid[0].set_yticks(range(len(models)), [style.text(style.display_name(names, model)) for model in models])
-    grid[0].set_ylim(len(models) - 0.4, -0.6)
-    key = {
-        "seed": Line2D([], [], linestyle="none", marker="o", markersize=3, color=style.colour(0), alpha=0.6, mew=0),
-        "mean over seeds": Line2D([], [], linestyle="none", marker="|", markersize=8, mew=1.2, color="black"),
-        "seed picked by its own objective": Line2D([], [], **ring()),
+        is_shown = scores["metric"] == measure
+        strips.plot_seeds(axes, scores[is_shown], models, seeds, style.colour(0), **DOT)
+        strips.plot_means(axes, scores[is_shown], models, LINE_HEIGHT)
+        strips.plot_seeds(axes, scores[is_shown & is_picked], models, seeds, style.colour(5), **RING)
+        strips.finish_strips(axes, models, names)
+        set_measure_range(axes, scores.loc[is_shown, "value"], measure)
+        axes.set_title(style.mathtext(style.display_name(names, measure)), size=8)
+    entries = {
+        "seed": style.legend_dot(**DOT | {"markersize": 3}, color=style.colour(0)),
+        "mean over seeds": style.legend_dot(marker="|", markersize=8, markeredgewidth=1.2, color="black"),
+        "seed picked by its own objective": style.legend_dot(**RING),
     }
-    figure.legend(key.values(), key.keys(), loc="outside lower center", ncols=3)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
     return figure
 
 
-def panel(axes: Axes, runs: list[pd.DataFrame], chosen: list[int | None]) -> None:
-    """One measure: a line per run, its seeds spread a little in height so that none hides another."""
-    for line, (run, seed) in enumerate(zip(runs, chosen, strict=True)):
-        run = run.sort_values("seed")
-        if run.empty:
-            continue
-        heights = line + SPREAD * (np.arange(len(run)) / max(1, len(run) - 1) - 0.5) * (len(run) > 1)
-        axes.plot(run["value"], heights, "o", color=style.colour(0), alpha=0.6, markersize=2.2, markeredgewidth=0)
-        axes.plot(run["value"].mean(), line, "|", color="black", markersize=LINE * 72 * 0.7, markeredgewidth=1.2)
-        mine = (run["seed"] == seed).to_numpy()
-        axes.plot(run["value"][mine], heights[mine], **ring())
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", color="0.9", linewidth=0.5)
-    axes.grid(axis="x", color="0.9", linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
-
-
-def limits(axes: Axes, values: pd.Series, measure: str) -> None:
-    """From 0, or the least below it, to 1; for the silhouette, which is seldom near 1, to its greatest."""
+def set_measure_range(axes: Axes, values: pd.Series, measure: str) -> None:
+    """From 0, or the smallest value below it, to 1; of the silhouette, seldom near 1, to its largest value."""
     low, high = min(0.0, values.min()), 1.0 if measure != "silhouette" else max(values.max(), 0.05)
     margin = 0.04 * (high - low)
     axes.set_xlim(low - margin, high + margin)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
-
-
-def ring() -> dict:
-    """The look of the picked seed."""
-    look = {"marker": "o", "markersize": 4.5, "markerfacecolor": "none", "markeredgewidth": 0.9}
-    return look | {"linestyle": "none", "markeredgecolor": style.colour(5)}
 
 
 if __name__ == "__main__":

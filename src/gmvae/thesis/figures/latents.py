@@ -1,4 +1,4 @@
-"""Each latent in the plane, coloured by true class and by found component."""
+"""Each latent in the plane, coloured by true class and by component."""
 
 from pathlib import Path
 
@@ -14,37 +14,55 @@ from gmvae.metrics.scores import contingency, number_components
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import style
-from gmvae.thesis.figures.scatter import Panel, fill_line, pack_lines, scatter
+from gmvae.thesis.figures.scatter import Panel, draw_panel, fill_row, pack_panels
 
-# Panels beside each other, as few as leave half a page for another figure: size of the letters in points.
+# Number of panels in a row: size of the letters in points. The first that fits HEIGHT is used.
 COLUMNS = {3: 8, 4: 8, 6: 7, 8: 6, 10: 5}
-HEIGHT = 4.8  # inches
-POINTS = 40_000  # in the whole figure: a PDF that opens at once
+HEIGHT = 4.8  # inches: leaves half a page for another figure
+POINTS = 40_000  # in the whole figure, so that a reader opens the PDF at once
 CONTROLS = ("truth", "random")
 
 
 def draw(
     output: Path, task: str, names: dict, data: Path, latents: list[Path], models: list[str], projection: Path
 ) -> None:
-    """Draw, for each model of the task, its picked seed's UMAP coloured by class and by component.
+    """Draw each model's latents in the plane, by class and by component.
 
-    Components take the colour of the class that they match; those beyond the classes have their own. Models that
-    share a latent share the panel of the classes. Controls are left out.
+    The plane is the UMAP of the picked seed. A component has the colour of the class that it matches; components
+    without a class have colours of their own. Models that share a latent share the panel of the classes. Controls are
+    left out.
+
+    Args:
+        output: The .pdf to write; the .svg gets the same name.
+        task: The task whose models are shown.
+        names: Display names of models by their keys.
+        data: The task's dataset, an .h5ad.
+        latents: latent.h5ad of each model.
+        models: The models' keys, in the order of `latents`.
+        projection: projection.csv, the coordinates u and v of each row of each model's picked seed.
+
+    Raises:
+        Refused: The task has no models but controls.
     """
     adata = load_dataset(data)
     table = pd.read_csv(projection, dtype={"row": str, "model": str})
-    found = {model: read_latent(path) for path, model in zip(latents, models, strict=True)}
-    blocks = []
-    for group in spaces(table, [model for model in models if found[model].uns.get("baseline") not in CONTROLS]):
-        blocks.append(block(adata, table, {model: found[model] for model in group}, names))
-    if not blocks:
+    runs = {model: read_latent(path) for path, model in zip(latents, models, strict=True)}
+    without_controls = [model for model in models if runs[model].uns.get("baseline") not in CONTROLS]
+    if not without_controls:
         raise Refused(f"task {task}: no model but controls is left to draw; leave the figure `latents` out for it")
+    groups = group_by_coordinates(table, without_controls)
+    blocks = [latent_panels(adata, table, {model: runs[model] for model in group}, names) for group in groups]
     classes = list(adata.obs["label"].cat.categories) if "label" in adata.obs else []
-    style.save_figure(page(blocks, classes), output)
+    style.save_figure(latent_figure(blocks, classes), output)
 
 
-def spaces(table: pd.DataFrame, models: list[str]) -> list[list[str]]:
-    """The models in groups that share their coordinates, in the order of the first of each."""
+def group_by_coordinates(table: pd.DataFrame, models: list[str]) -> list[list[str]]:
+    """The models in groups that share their coordinates, in the order of the first of each group.
+
+    Args:
+        table: Columns model, u and v.
+        models: The models' keys.
+    """
     groups = {}
     for model in models:
         points = table.loc[table["model"] == model, ["u", "v"]].to_numpy()
@@ -52,28 +70,37 @@ def spaces(table: pd.DataFrame, models: list[str]) -> list[list[str]]:
     return list(groups.values())
 
 
-def block(adata: anndata.AnnData, table: pd.DataFrame, found: dict[str, anndata.AnnData], names: dict) -> list[Panel]:
-    """The panels of one space: the classes, then the components of each model that has some."""
-    first = next(iter(found))
-    here = table[table["model"] == first]
-    points = here[["u", "v"]].to_numpy()
-    rows = adata.obs_names.get_indexer(here["row"])
+def latent_panels(
+    adata: anndata.AnnData, table: pd.DataFrame, runs: dict[str, anndata.AnnData], names: dict
+) -> list[Panel]:
+    """The panels of models that share their coordinates: the classes, then each model's components where it has some.
+
+    Args:
+        adata: The dataset.
+        table: Columns row, model, seed, u and v; row is a name in the dataset.
+        runs: The latent of each model of the group.
+        names: Display names of models by their keys.
+    """
+    first = next(iter(runs))
+    coordinates = table[table["model"] == first]
+    points = coordinates[["u", "v"]].to_numpy()
+    rows = adata.obs_names.get_indexer(coordinates["row"])
     panels = []
     if "label" in adata.obs:
         label = adata.obs["label"].cat
-        truth = label.codes.to_numpy()[rows]
-        panels.append(Panel(points, truth, style.display_name(names, first), "classes", short(list(label.categories))))
-    for model, run in found.items():
+        truth, marks = label.codes.to_numpy()[rows], class_marks(list(label.categories))
+        panels.append(Panel(points, truth, style.display_name(names, first), "classes", marks))
+    for model, run in runs.items():
         cluster = run_clusters(run, int(table.loc[table["model"] == model, "seed"].iloc[0]))
         if cluster is not None:
-            groups = numbers(adata, cluster, int(run.uns["n_components"]))[cluster[rows]]
+            groups = component_numbers(adata, cluster, int(run.uns["n_components"]))[cluster[rows]]
             panels.append(Panel(points, groups, style.display_name(names, model), "components", []))
     if not panels:
         panels.append(Panel(points, np.zeros(len(points), dtype=int), style.display_name(names, first), "", []))
     return panels
 
 
-def numbers(adata: anndata.AnnData, cluster: np.ndarray, n_components: int) -> np.ndarray:
+def component_numbers(adata: anndata.AnnData, cluster: np.ndarray, n_components: int) -> np.ndarray:
     """The colour number of each component [K]: the class that it matches on all rows, else one beyond the classes."""
     if "label" not in adata.obs:
         return np.arange(n_components)
@@ -81,49 +108,53 @@ def numbers(adata: anndata.AnnData, cluster: np.ndarray, n_components: int) -> n
     return number_components(contingency(label.codes.to_numpy(), cluster, len(label.categories), n_components))
 
 
-def short(classes: list[str]) -> list[str]:
-    """What is written onto the points of each class: the last word of its name if short, else 1, 2, ..."""
-    rests, ends = {name.rpartition(" ")[0] for name in classes}, [name.rpartition(" ")[2] for name in classes]
-    told = len(rests) == 1 and all(len(end) <= 2 for end in ends)
-    return ends if told else [str(i + 1) for i in range(len(classes))]
+def class_marks(classes: list[str]) -> list[str]:
+    """The text on the points of each class: the last word of its name if that is short and enough, else 1, 2, ..."""
+    beginnings, ends = {name.rpartition(" ")[0] for name in classes}, [name.rpartition(" ")[2] for name in classes]
+    is_enough = len(beginnings) == 1 and all(len(end) <= 2 for end in ends)
+    return ends if is_enough else [str(i + 1) for i in range(len(classes))]
 
 
-def page(blocks: list[list[Panel]], classes: list[str]) -> Figure:
-    """The figure: lines of panels over one legend of the classes."""
-    key = legend(classes)
-    widest = max((len(label) for label in key), default=1)
-    n_keys = max(1, min(len(key), int(style.WIDTH / (style.letter(8) * widest + 0.35))))
-    for n, size in COLUMNS.items():
-        lines = pack_lines(blocks, n)
-        height = len(lines) * (style.WIDTH / n + size / 22) + 0.18 * (-(-len(key) // n_keys) + 1)
+def latent_figure(blocks: list[list[Panel]], classes: list[str]) -> Figure:
+    """Rows of panels above one legend of the classes.
+
+    Args:
+        blocks: Panels that belong together.
+        classes: Names of the classes; none for a dataset without labels.
+    """
+    entries = class_legend(classes)
+    longest = max((len(label) for label in entries), default=1)
+    n_entries = max(1, min(len(entries), int(style.WIDTH / (style.letter_width(8) * longest + 0.35))))
+    for n_columns, size in COLUMNS.items():
+        rows = pack_panels(blocks, n_columns)
+        height = len(rows) * (style.WIDTH / n_columns + size / 22) + 0.18 * (-(-len(entries) // n_entries) + 1)
         if height <= HEIGHT:
             break
-    figure = style.canvas(height)
-    grid = figure.subplots(len(lines), n, squeeze=False)
+    figure = style.empty_figure(height)
+    grid = figure.subplots(len(rows), n_columns, squeeze=False)
     step = -(-sum(len(panel.points) for panels in blocks for panel in panels) // POINTS)
-    for axes, panel in zip(grid.flat, [panel for line in lines for panel in fill_line(line, n)], strict=True):
+    for axes, panel in zip(grid.flat, [panel for row in rows for panel in fill_row(row, n_columns)], strict=True):
         if panel is None:
             axes.set_axis_off()
         else:
-            scatter(axes, panel, step, size)
-    if key:
-        beyond = any(panel.groups.max() >= len(classes) for panels in blocks for panel in panels)
-        title = "Components beyond the classes have colours of their own" if beyond else None
-        figure.legend(key.values(), key.keys(), loc="outside lower center", ncols=n_keys, title=title)
+            draw_panel(axes, panel, step, size)
+    if entries:
+        is_beyond = any(panel.groups.max() >= len(classes) for panels in blocks for panel in panels)
+        title = "Components beyond the classes have colours of their own" if is_beyond else None
+        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=n_entries, title=title)
     return figure
 
 
-def legend(classes: list[str]) -> dict[str, Line2D]:
+def class_legend(classes: list[str]) -> dict[str, Line2D]:
     """A dot by label: every class, numbered where the panels show numbers."""
-    marks = short(classes)
-    told = all(name.endswith(mark) for name, mark in zip(classes, marks, strict=True))
-    labels = classes if told else [f"{mark}  {name}" for name, mark in zip(classes, marks, strict=True)]
-    return {style.text(label): dot(style.colour(i), style.marker(i)) for i, label in enumerate(labels)}
-
-
-def dot(colour: str, marker: str) -> Line2D:
-    """A legend's mark."""
-    return Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=4, markeredgewidth=0)
+    marks = class_marks(classes)
+    is_in_name = all(name.endswith(mark) for name, mark in zip(classes, marks, strict=True))
+    labels = classes if is_in_name else [f"{mark}  {name}" for name, mark in zip(classes, marks, strict=True)]
+    dots = [
+        style.legend_dot(color=style.colour(i), marker=style.marker(i), markersize=4, markeredgewidth=0)
+        for i in range(len(classes))
+    ]
+    return dict(zip(map(style.mathtext, labels), dots, strict=True))
 
 
 if __name__ == "__main__":

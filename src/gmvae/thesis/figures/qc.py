@@ -1,8 +1,10 @@
-"""The quality of a data set's raw cells: what was measured on each, the thresholds, and which cells they left out."""
+"""The quality of a dataset's raw cells: their measures, the thresholds, and the cells that these left out."""
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,9 +17,8 @@ from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import style
 
 BINS = 50
-KEPT, LEFT_OUT = style.colour(4), style.colour(5)
-THRESHOLD = {"color": "black", "linewidth": 0.8, "linestyle": (0, (3, 2))}
-MEASURES = {  # what is measured, as the axis says it, and whether its axis is logarithmic
+COLOURS = {"left out": (style.colour(5), 0.85), "kept": (style.colour(4), 1.0)}  # with their opacity
+MEASURES = {  # label of the axis, and whether the axis is logarithmic
     "n_genes": ("genes with a count", True),
     "total": ("counts", True),
     "mito": ("mitochondrial share", False),
@@ -26,59 +27,83 @@ MEASURES = {  # what is measured, as the axis says it, and whether its axis is l
 
 
 def draw(output: Path, task: str, names: dict, data: Path) -> None:
-    """Draw a histogram of the raw cells for each measure, those left out in another colour, thresholds as lines.
+    """Draw a histogram of the raw cells for each measure of quality.
 
-    Measures that were not taken, or are 0 in every cell, have no panel. Raises Refused for a set without measures.
+    Kept and left-out cells differ in colour; thresholds are lines. Measures that were not taken, or are 0 in every
+    cell, have no panel.
+
+    Args:
+        output: The .pdf to write; the .svg gets the same name.
+        task: The task whose dataset is shown.
+        names: Not used; every figure has this flag.
+        data: The task's dataset, an .h5ad.
+
+    Raises:
+        Refused: The dataset records no measures of its raw cells.
     """
     adata = load_dataset(data)
     if "quality" not in adata.uns:
         raise Refused(
             f"{data} records no quality of cells: leave the figure qc out for task {task}, or give it `cells`"
         )
-    style.save_figure(page(adata.uns["quality"], adata.uns["thresholds"]), output)
+    style.save_figure(quality_figure(adata.uns["quality"], adata.uns["thresholds"]), output)
 
 
-def page(quality: dict, thresholds: dict[str, float]) -> Figure:
-    """The figure: a panel for each measure, and how many cells stay and go."""
-    taken = [measure for measure in MEASURES if measure in quality and np.nanmax(quality[measure], initial=0) > 0]
-    left_out = np.asarray(quality["reasons"])[quality["removed"]] != ""
-    figure = style.canvas(1.9)
-    grid = figure.subplots(1, len(taken), sharey=True, squeeze=False)[0]
-    for axes, measure in zip(grid, taken, strict=True):
-        panel(axes, measure, quality[measure], left_out)
-        for threshold in lines(thresholds, measure):
-            axes.axvline(threshold, **THRESHOLD)
+def quality_figure(quality: dict, thresholds: dict[str, float]) -> Figure:
+    """One panel for each measure, and in the legend the numbers of cells kept and left out.
+
+    Args:
+        quality: Values [n] of each measure, `reasons` and `removed`, the number of a cell's reason ("": kept) [n].
+        thresholds: min_{measure} and max_{measure}.
+    """
+    measures = [measure for measure in MEASURES if measure in quality and np.nanmax(quality[measure], initial=0) > 0]
+    is_kept = np.asarray(quality["reasons"])[quality["removed"]] == ""
+    cells = pd.DataFrame({measure: np.asarray(quality[measure]) for measure in measures})
+    cells["fate"] = np.where(is_kept, "kept", "left out")
+    figure = style.empty_figure(1.9)
+    grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    for axes, measure in zip(grid, measures, strict=True):
+        plot_histogram(axes, cells, measure)
+        for threshold in visible_thresholds(thresholds, measure):
+            axes.axvline(threshold, **style.DASHED)
     highest = max(bar.get_height() for axes in grid for bar in axes.patches)
     grid[0].set(ylabel="cells", ylim=(0.7, 1.3 * highest))
-    key = {
-        f"kept: {(~left_out).sum():,}": Patch(color=KEPT, linewidth=0),
-        f"left out: {left_out.sum():,}": Patch(color=LEFT_OUT, linewidth=0),
-        "threshold": Line2D([], [], **THRESHOLD),
+    counts = cells["fate"].value_counts()
+    entries = {
+        f"{fate}: {counts.get(fate, 0):,}": Patch(color=COLOURS[fate], linewidth=0) for fate in ("kept", "left out")
     }
-    figure.legend(key.values(), key.keys(), loc="outside lower center", ncols=3)
+    entries["threshold"] = Line2D([], [], **style.DASHED)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
     return figure
 
 
-def lines(thresholds: dict[str, float], measure: str) -> list[float]:
-    """Where a measure has its thresholds; one that no cell can fail, such as at least 1 count, is not drawn."""
-    found = [thresholds[key] for key in (f"min_{measure}", f"max_{measure}") if key in thresholds]
-    return [value for value in found if value > 1 or not MEASURES[measure][1]]
+def visible_thresholds(thresholds: dict[str, float], measure: str) -> list[float]:
+    """The thresholds of a measure, but for those that no cell can fail, such as at least 1 count."""
+    values = [thresholds[key] for key in (f"min_{measure}", f"max_{measure}") if key in thresholds]
+    return [value for value in values if value > 1 or not MEASURES[measure][1]]
 
 
-def panel(axes: Axes, measure: str, values: np.ndarray, left_out: np.ndarray) -> None:
-    """One measure: the cells that stay and those that go, each on a logarithmic scale, for the second are few."""
-    words, logarithmic = MEASURES[measure]
-    known = np.isfinite(values) & ((values > 0) | (not logarithmic))
-    low, high = values[known].min(), values[known].max()
-    edges = np.geomspace(low, high, BINS + 1) if logarithmic else np.linspace(low, high, BINS + 1)
-    parts = [values[known & ~left_out], values[known & left_out]]
-    for part, colour, opacity in zip(parts, (KEPT, LEFT_OUT), (1, 0.85), strict=True):
-        axes.hist(part, edges, color=colour, alpha=opacity, linewidth=0)
+def plot_histogram(axes: Axes, cells: pd.DataFrame, measure: str) -> None:
+    """One measure of the kept cells and, in front of them, of those left out; counts are logarithmic: these are few."""
+    label, is_logarithmic = MEASURES[measure]
+    known = cells[cells[measure] > 0] if is_logarithmic else cells
+    seaborn.histplot(
+        data=known,
+        x=measure,
+        hue="fate",
+        hue_order=list(COLOURS),  # the first is in front
+        palette=COLOURS,
+        bins=BINS,
+        log_scale=(is_logarithmic, False),
+        alpha=None,  # that of the palette
+        linewidth=0,
+        legend=False,
+        ax=axes,
+    )
     axes.set_yscale("log")
-    if logarithmic:
-        axes.set_xscale("log")
+    if is_logarithmic:
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel(style.text(words))
+    axes.set_xlabel(style.mathtext(label))
 
 
 if __name__ == "__main__":

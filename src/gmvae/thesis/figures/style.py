@@ -6,33 +6,33 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from gmvae.formats.writing import write_atomically
+from gmvae.thesis.typeset import GREEK
 
 WIDTH = 142 / 25.4  # inches: the text block of thesis/preamble.tex
-HEIGHT = 8.0  # the highest figure that leaves room for its caption
+MAX_HEIGHT = 8.0  # inches: the highest figure that leaves room for its caption
 GREY = "0.55"
+DASHED = {"color": "black", "linewidth": 0.8, "linestyle": (0, (3, 2))}  # a reference line across a panel
 
-# Seven of Okabe and Ito's eight colours, their black, and two more: under each of the three colour-vision deficiencies
-# any two stay 15 CIELAB units apart (tests/thesis/test_figures.py). From the eleventh on, marker and line tell.
+# Seven of Okabe and Ito's eight colours, their black, and two more. Under each of the three colour-vision deficiencies
+# any two are at least 15 CIELAB units apart (tests/thesis/figures/test_style.py). From the eleventh group on, the
+# marker or the line style makes the difference.
 COLOURS = (
     *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"),
     *("#000000", "#666666", "#7A0000"),
 )
 MARKERS = ("o", "^", "s", "P")
-LINES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+LINE_STYLES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
-# What the text's font lacks, or has in another place, is set as mathematics.
-GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "Delta", "φ": "phi", "θ": "theta", "σ": "sigma"}
-LETTERS = {letter: rf"$\{name}$" for letter, name in GREEK.items()}
-LETTERS |= {"_": r"$\_$", "$": r"\$", "{": r"$\{$", "}": r"$\}$", "\\": r"$\backslash$"}
-LETTERS |= {letter: f"${letter}$" for letter in "<>|"} | {"–": "-", "—": "-", "−": "$-$", "²": "$^2$"}
+# Characters that the text's font lacks, or has in another place, are set as mathematics.
+MATHTEXT = {letter: rf"$\{name}$" for letter, name in GREEK.items()}
+MATHTEXT |= {"_": r"$\_$", "$": r"\$", "{": r"$\{$", "}": r"$\}$", "\\": r"$\backslash$"}
+MATHTEXT |= {letter: f"${letter}$" for letter in "<>|"} | {"–": "-", "—": "-", "−": "$-$", "²": "$^2$"}
 
 SETTINGS = {
-    "font.family": [
-        "cmr10",
-        "DejaVu Serif",
-    ],  # comes with matplotlib: the letters of the text without asking the system
+    "font.family": ["cmr10", "DejaVu Serif"],  # the letters of the text; both come with matplotlib
     "mathtext.fontset": "cm",
     "axes.formatter.use_mathtext": True,
     "axes.unicode_minus": False,
@@ -61,24 +61,34 @@ SETTINGS = {
 }
 
 
-def canvas(height: float, layout: str = "constrained") -> Figure:
-    """An empty figure of the text's width and a height in inches, at most a page's, laid out without overlaps.
+def empty_figure(height: float, layout: str = "constrained") -> Figure:
+    """A figure without content, as wide as the text, laid out so that nothing overlaps.
 
-    With `layout` "none", axes stay where they are put.
+    Args:
+        height: Height in inches; at most MAX_HEIGHT is used.
+        layout: Layout engine of matplotlib; "none" leaves axes where they are put.
+
+    Returns:
+        The figure. All of matplotlib's settings are set to those of the book first.
     """
     matplotlib.rcParams.update(matplotlib.rcParamsDefault)
     matplotlib.rcParams.update(SETTINGS)
-    return Figure(figsize=(WIDTH, min(height, HEIGHT)), layout=layout)
+    return Figure(figsize=(WIDTH, min(height, MAX_HEIGHT)), layout=layout)
 
 
 def save_figure(figure: Figure, output: Path) -> None:
-    """Write the figure to `output` (.pdf) and to the .svg beside it, neither with a date or a program's name."""
-    nobody = {"Creator": None}
-    nameless = {".svg": nobody | {"Date": None}, ".pdf": nobody | {"CreationDate": None, "Producer": None}}
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks that the 1990s' letters are old
+    """Write a figure as PDF and SVG, neither with a date or a program's name.
+
+    Args:
+        figure: The figure.
+        output: The .pdf to write; the .svg gets the same name.
+    """
+    anonymous = {"Creator": None}
+    metadata = {".svg": anonymous | {"Date": None}, ".pdf": anonymous | {"CreationDate": None, "Producer": None}}
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the dates inside the old font files
     for suffix in (".svg", ".pdf"):
         with write_atomically(Path(output).with_suffix(suffix)) as temporary:
-            figure.savefig(temporary, metadata=nameless[suffix])
+            figure.savefig(temporary, metadata=metadata[suffix])
 
 
 def colour(i: int) -> str:
@@ -87,31 +97,36 @@ def colour(i: int) -> str:
 
 
 def marker(i: int) -> str:
-    """Its marker: another one for each round through the colours."""
+    """The marker of the i-th class or component: another one for each round through the colours."""
     return MARKERS[i // len(COLOURS) % len(MARKERS)]
 
 
-def line(i: int) -> str | tuple:
-    """Its line style, likewise."""
-    return LINES[i // len(COLOURS) % len(LINES)]
+def line_style(i: int) -> str | tuple:
+    """The line style of the i-th model: another one for each round through the colours."""
+    return LINE_STYLES[i // len(COLOURS) % len(LINE_STYLES)]
 
 
-def text(plain: str) -> str:
-    """A name as matplotlib sets it."""
-    return "".join(LETTERS.get(letter, letter) for letter in plain)
+def legend_dot(**look: object) -> Line2D:
+    """A legend's entry for dots of this look (properties of Line2D)."""
+    return Line2D([], [], linestyle="none", **look)
+
+
+def mathtext(plain: str) -> str:
+    """A plain text for matplotlib, with mathematics for characters that the font lacks."""
+    return "".join(MATHTEXT.get(letter, letter) for letter in plain)
 
 
 def wrap_text(plain: str, width: float, size: float) -> str:
-    """The name in as many lines as a width in inches needs at a letter size in points."""
-    lines = textwrap.wrap(plain, max(4, int(width / letter(size))), break_long_words=False)
-    return "\n".join(text(part) for part in lines)
+    """A plain text for matplotlib, broken into lines of a width in inches at a letter size in points."""
+    lines = textwrap.wrap(plain, max(4, int(width / letter_width(size))), break_long_words=False)
+    return "\n".join(mathtext(part) for part in lines)
 
 
-def letter(size: float) -> float:
+def letter_width(size: float) -> float:
     """Width in inches of an average letter of a size in points."""
     return 0.0071 * size
 
 
 def display_name(names: dict, key: str) -> str:
-    """The plain display name of a model, data set, metric or term; its key where it has none."""
+    """The plain display name of a model, dataset, metric or term; its key where it has none."""
     return str(names.get(key, key))
