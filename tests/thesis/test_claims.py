@@ -6,8 +6,8 @@ import pytest
 
 from gmvae.metrics.statistics import sign_flip_p
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.claims import claims, find_claims
-from gmvae.thesis.verdicts import claim_state, correct_verdicts, judge_claim, task_of
+from gmvae.thesis.claims import check_claims, find_claims
+from gmvae.thesis.verdicts import claim_state, claim_task, correct_verdicts, judge_claim
 
 
 def metrics(n_seeds: int = 8) -> pd.DataFrame:
@@ -80,7 +80,7 @@ def test_a_rank_correlation_can_be_claimed():
 )
 def test_a_claim_of_another_form_is_refused(claim):
     with pytest.raises(Refused, match="not of the form"):
-        task_of(claim)
+        claim_task(claim)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,9 @@ def checked(folder, text: str, mode: str) -> str:
     """The macros for a text, from the metrics above."""
     (folder / "text.tex").write_text(text)
     metrics().to_csv(folder / "metrics.csv", index=False)
-    claims(folder / "metrics.csv", [folder / "text.tex"], {"a": "Model A", "t": "Task"}, mode, folder / "claims.tex")
+    check_claims(
+        folder / "metrics.csv", [folder / "text.tex"], {"a": "Model A", "t": "Task"}, mode, folder / "claims.tex"
+    )
     return (folder / "claims.tex").read_text()
 
 

@@ -5,11 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gmvae.metrics.catalogue import format_fixed
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis import typeset
-from gmvae.thesis.numbers import numbers
-from gmvae.thesis.typeset import labels_in_words
+from gmvae.thesis.numbers import write_numbers
+from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_text, lower_first
 
 NAMES = {"a": "Model α_1", "t": "Task"}
 TASKS = {"t": {"dataset": "d", "labels": 0.05, "n_components": 7}}
@@ -42,7 +40,9 @@ def folder(tmp_path):
 
 
 def written(folder) -> str:
-    numbers(folder / "metrics.csv", [folder / "d.h5ad"], TASKS, NAMES, FRONT, folder / "numbers.tex")
+    write_numbers(
+        folder / "metrics.csv", [folder / "d.h5ad"], TASKS, ["t/latents"], NAMES, FRONT, folder / "numbers.tex"
+    )
     return (folder / "numbers.tex").read_text()
 
 
@@ -57,6 +57,7 @@ def written(folder) -> str:
         r"\setresult{t.a.objective.mean}{\num{-15.0}}",
         r"\settasks{t}",
         r"\settask{t}{Task}",
+        r"\setfigure{t/latents}",
         r"\setfact{t.train}{\num{3}}",
         r"\setfact{t.labels}{\qty{5}{\percent} of the labels are seen}",
         r"\setfact{t.components}{7}",
@@ -99,7 +100,7 @@ def test_unreadable_input_is_refused_by_name(folder):
 
 def test_a_task_without_results_is_refused(folder):
     with pytest.raises(Refused, match="no rows of task u"):
-        numbers(folder / "metrics.csv", [], TASKS | {"u": TASKS["t"]}, NAMES, FRONT, folder / "numbers.tex")
+        write_numbers(folder / "metrics.csv", [], TASKS | {"u": TASKS["t"]}, [], NAMES, FRONT, folder / "numbers.tex")
 
 
 @pytest.mark.parametrize(
@@ -123,5 +124,10 @@ def test_fixed_digits(value, places, text):
     assert format_fixed(value, places) == text
 
 
+@pytest.mark.parametrize(("name", "inside"), [("Accuracy", "accuracy"), ("NMI", "NMI"), ("R² of", "R² of"), ("", "")])
+def test_names_inside_a_sentence_keep_their_abbreviations(name, inside):
+    assert lower_first(name) == inside
+
+
 def test_special_characters_are_escaped():
-    assert typeset.text("50% & {a_b} ~") == r"50\% \& \{a\_b\} \textasciitilde{}"
+    assert latex_text("50% & {a_b} ~") == r"50\% \& \{a\_b\} \textasciitilde{}"

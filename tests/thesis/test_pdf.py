@@ -16,7 +16,7 @@ from support import standin
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.plan import display_names, models, tasks, thesis_figures
 from gmvae.pipeline.sources import ROOT
-from gmvae.thesis.claims import claims
+from gmvae.thesis.claims import check_claims
 from gmvae.thesis.figures import comparison
 from gmvae.thesis.pdf import build_pdf
 
@@ -246,6 +246,17 @@ def test_words_for_a_difference_follow_the_results(small, tmp_path):
 
 @pytest.mark.latex
 @needs_latex
+def test_a_figure_that_the_config_no_longer_names_is_left_out_though_its_file_is_there(small, tmp_path):
+    for figure in ("latents", "old"):
+        standin.blank_figure(tmp_path / f"results/figures/digits/{figure}.pdf")
+    built(tmp_path, small(r"\iffigure{digits}{latents}{Shown.}{\errmessage{no latents}}"))
+    built(tmp_path, small(r"\iffigure{digits}{old}{\errmessage{old figure}}{Left out.}"))
+    with pytest.raises(Refused, match="no old"):
+        built(tmp_path, small(r"\iffigure{digits}{old}{Shown.}{\errmessage{no old}}"))
+
+
+@pytest.mark.latex
+@needs_latex
 def test_an_undefined_reference_is_refused(small, tmp_path):
     with pytest.raises(Refused, match="undefined references: eq:nowhere"):
         built(tmp_path, small(r"See \cref{eq:nowhere}."))
@@ -265,7 +276,7 @@ def test_a_false_claim_is_struck_through_with_the_true_figures(small, tmp_path):
     main = small(r"\claim{max(gmdvae.accuracy) > 2 in digits}{The model is better than perfect.} \claimrows@end")
     text = source(main).replace(r"\claimrows@end", r"\par\begin{tabular}{llp{6cm}l}\claimrows\end{tabular}")
     main.write_text(text + "\n% \\claim{x > y in mars}{}")
-    claims(tmp_path / "results" / "metrics.csv", [main], {}, "warn", tmp_path / "results" / "claims.tex")
+    check_claims(tmp_path / "results" / "metrics.csv", [main], {}, "warn", tmp_path / "results" / "claims.tex")
     page = text_of(built(tmp_path, main))
     assert "better" in page and "not borne out" in page and "largest accuracy" in page
 

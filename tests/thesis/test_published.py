@@ -140,9 +140,9 @@ def test_rows_of_tasks_outside_the_study_are_left_out(metrics):
             {"kind": "aim", "statistic": "best"},
             "line 2: found statistic 'best' of an aim; allowed: mean, picked, min, max",
         ),
-        ({"low": "high"}, "line 2: found low 'high' of a published figure; allowed: a number"),
-        ({"spread": "some"}, "line 2: found spread 'some' of a published figure; allowed: a number"),
-        ({"kind": "aim", "low": ""}, "line 2: low empty; every row has them"),
+        ({"low": "high"}, "line 2: found low 'high' of a published value; allowed: a number"),
+        ({"spread": "some"}, "line 2: found spread 'some' of a published value; allowed: a number"),
+        ({"kind": "aim", "low": ""}, "line 2: low empty; allowed: an entry in every row"),
     ],
 )
 def test_a_row_of_another_form_is_refused_by_its_line(metrics, entries, said):

@@ -8,7 +8,7 @@ import pytest
 
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tables.runs import list_runs
-from gmvae.thesis.tables.task import tabulate
+from gmvae.thesis.tables.task import tabulate_task
 
 SEEDS = range(8)
 
@@ -31,7 +31,9 @@ def made(folder, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     frame.to_csv(folder / "metrics.csv", index=False)
     names = {"a": "Model A", "accuracy": "Accuracy", "elbo": "ELBO"}
     output = folder / "t.tex"
-    tabulate(folder / "metrics.csv", "t", ["truth", "a", "b"], ["truth"], {"truth": 5, "a": 5, "b": 7}, names, output)
+    tabulate_task(
+        folder / "metrics.csv", "t", ["truth", "a", "b"], ["truth"], {"truth": 5, "a": 5, "b": 7}, names, output
+    )
     return output.read_text(), pd.read_csv(folder / "t.csv").set_index(["model", "metric"])
 
 
@@ -71,7 +73,7 @@ def test_the_objective_of_one_model_is_never_marked_best(tmp_path):
 def test_a_model_without_metrics_is_refused(tmp_path):
     metrics(0.1).to_csv(tmp_path / "metrics.csv", index=False)
     with pytest.raises(Refused, match="task t has no rows of c"):
-        tabulate(tmp_path / "metrics.csv", "t", ["a", "c"], [], {}, {}, tmp_path / "t.tex")
+        tabulate_task(tmp_path / "metrics.csv", "t", ["a", "c"], [], {}, {}, tmp_path / "t.tex")
     assert not (tmp_path / "t.tex").exists()
 
 
