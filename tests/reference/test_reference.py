@@ -193,9 +193,9 @@ def test_outside_is_beyond_three_standard_errors(errors):
 
 @pytest.mark.parametrize(("difference", "outside"), [(0.0, False), (1e-10, False), (1e-3, True), (-1e-3, True)])
 def test_where_nothing_varies_any_difference_is_outside(difference, outside):
-    found = difference_of_means(series([0.5] * 3), series([0.5 + difference] * 3))
-    assert found["outside"] == outside and np.isinf(found["units"]) == outside
-    assert not outside or np.sign(found["units"]) == np.sign(difference)
+    compared_means = difference_of_means(series([0.5] * 3), series([0.5 + difference] * 3))
+    assert compared_means["outside"] == outside and np.isinf(compared_means["units"]) == outside
+    assert not outside or np.sign(compared_means["units"]) == np.sign(difference)
 
 
 def test_digits_tell_runs_apart_that_no_spread_does():
@@ -203,8 +203,8 @@ def test_digits_tell_runs_apart_that_no_spread_does():
     changed = table.copy()
     row = table.index[(table.model == "ae") & (table.split == "train")][0]
     changed.loc[row, "value"] += "1"
-    found = run_states(table, changed, {("toy", "ae")}).set_index(["task", "model"]).state
-    assert found[("toy", "ae")] == "broken" and set(found.drop(("toy", "ae"))) == {"same"}
+    states = run_states(table, changed, {("toy", "ae")}).set_index(["task", "model"]).state
+    assert states[("toy", "ae")] == "broken" and set(states.drop(("toy", "ae"))) == {"same"}
 
 
 @pytest.mark.parametrize("module", ["gmvae.reference.compare", "gmvae.reference.keep", "gmvae.reference.readme"])
