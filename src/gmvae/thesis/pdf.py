@@ -67,7 +67,7 @@ def build_pdf(main: Path, output: Path, build: Path, only: str | None = None) ->
 def install_advice() -> str:
     """What to do where LaTeX is missing."""
     lines = PACKAGES.read_text(encoding="utf-8").splitlines()
-    packages = " ".join(line for line in lines if not line.startswith("#"))
+    packages = " ".join(line for line in lines if line[:1].isalpha())
     return f"install LaTeX, on Debian or Ubuntu with: apt-get install {packages}"
 
 
