@@ -9,8 +9,7 @@ BENCH := .venv-bench/.stamp
 SNAKEMAKE := .venv/bin/snakemake --cores all
 STUDY := embedded
 PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 8
-LATEX := latexmk biber texlive-latex-recommended texlive-latex-extra texlive-science texlive-pictures \
-	texlive-bibtex-extra texlive-fonts-recommended lmodern
+LATEX := $(shell sed -n '/^[a-z]/p' thesis/latex-packages.txt)
 # true where LaTeX is complete: its programs, and one file of each package above
 HAS_LATEX := command -v latexmk >/dev/null && command -v biber >/dev/null && \
 	kpsewhich scrbook.cls cleveref.sty siunitx.sty tikz.sty biblatex.sty lmodern.sty >/dev/null 2>&1
@@ -33,8 +32,8 @@ reference: $(STAMP)  ## keep the finished study as the reference: make reference
 		--config config.yaml --records .snakemake/metadata
 	$(MAKE) readme
 
-readme: $(STAMP)  ## README's tables of results, from results/reference
-	.venv/bin/python -m gmvae.reference.readme --readme README.md --reference results/reference
+readme: $(STAMP)  ## the tables of results/reference/README.md
+	.venv/bin/python -m gmvae.reference.readme --reference results/reference --output results/reference/README.md
 
 bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.csv, every ratio in the last line
 	@for part in peer seeds precision ceiling growth workflow startup; do \

@@ -16,7 +16,7 @@ from gmvae.formats.dataset import load_dataset
 from gmvae.formats.weights import build_model
 from gmvae.nn.batches import rows_from_dataset
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.tables.speed import speed
+from gmvae.thesis.tables.speed import tabulate_speed
 from gmvae.training.schedule import Training
 
 
@@ -72,7 +72,7 @@ def test_a_ratio_is_the_median_over_rounds_and_a_missed_aim_is_named(measured, c
 def test_the_book_quotes_the_ratios_and_draws_every_part(measured):
     ratios.ratios(measured, measured / "ratios.csv")
     made = measured / "out"
-    speed(sorted(measured.glob("*.csv")), {"gmdvae": "GMΔVAE"}, made / "speed.tex", made / "speed.pdf")
+    tabulate_speed(sorted(measured.glob("*.csv")), {"gmdvae": "GMΔVAE"}, made / "speed.tex", made / "speed.pdf")
     lines = (made / "speed.tex").read_text(encoding="utf-8").splitlines()
     for line in (
         r"\setmeasured{peer.1.float32}{\num{4.00}}",
@@ -94,7 +94,7 @@ def test_a_missing_benchmark_is_refused_by_name(measured, tmp_path):
     ratios.ratios(measured, measured / "ratios.csv")
     kept = [path for path in measured.glob("*.csv") if path.stem != "growth"]
     with pytest.raises(Refused, match=r"growth\.csv is missing; measure it with `make bench`"):
-        speed(kept, {}, tmp_path / "speed.tex", tmp_path / "speed.pdf")
+        tabulate_speed(kept, {}, tmp_path / "speed.tex", tmp_path / "speed.pdf")
 
 
 def test_products_have_the_operations_that_pytorch_counts():

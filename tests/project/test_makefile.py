@@ -20,6 +20,8 @@ class Project:
         self.calls.touch()
         for name in ("Makefile", "constraints.txt", "pyproject.toml"):
             shutil.copy(ROOT / name, root)
+        (root / "thesis").mkdir()
+        shutil.copy(ROOT / "thesis/latex-packages.txt", root / "thesis")
         self.bin.mkdir()
         for name in REAL:
             (self.bin / name).symlink_to(shutil.which(name))
@@ -202,7 +204,8 @@ def test_the_reference_is_kept_of_the_study_that_is_named_and_the_readme_follows
     assert kept.startswith(
         "python -m gmvae.reference.keep --study full --results results --output results/reference/full"
     )
-    assert written.startswith("python -m gmvae.reference.readme --readme README.md")
+    assert written.startswith("python -m gmvae.reference.readme --reference results/reference")
+    assert written.endswith("--output results/reference/README.md")
 
 
 def test_compare_calls_its_command_and_nothing_else(project):

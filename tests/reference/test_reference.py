@@ -13,7 +13,7 @@ from support import finished
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import ROOT
 from gmvae.reference import wall_times
-from gmvae.reference.compare import compare
+from gmvae.reference.compare import compare_with_reference
 from gmvae.reference.differences import difference_of_means, run_states
 from gmvae.reference.keep import fingerprint, keep_reference
 
@@ -111,7 +111,7 @@ def test_a_torn_record_is_refused(checkout):
 def compared(checkout, other, capsys) -> str:
     """What is printed of one checkout's metrics beside the reference kept by another."""
     capsys.readouterr()
-    compare(checkout / "results", kept(other).parent)
+    compare_with_reference(checkout / "results", kept(other).parent)
     return capsys.readouterr().out
 
 
@@ -146,7 +146,7 @@ def test_another_processor_promises_no_digits(checkout, tmp_path, capsys, monkey
     mine = finished.checkout(tmp_path / "mine", shift=1e-4)
     folder = kept(checkout)
     monkeypatch.setattr("gmvae.reference.compare.processor_name", lambda: "another")
-    compare(mine / "results", folder.parent)
+    compare_with_reference(mine / "results", folder.parent)
     assert "OTHER DIGITS" not in capsys.readouterr().out
 
 
@@ -164,9 +164,9 @@ def test_a_part_of_the_study_is_compared_with_its_reference(checkout, tmp_path, 
 
 def test_no_metrics_and_no_reference_are_refused_with_the_remedy(checkout, tmp_path):
     with pytest.raises(Refused, match=r"metrics.csv is missing: run `make` first"):
-        compare(tmp_path / "nowhere", kept(checkout).parent)
+        compare_with_reference(tmp_path / "nowhere", kept(checkout).parent)
     with pytest.raises(Refused, match="no reference has a run of these tasks; there are references of: none"):
-        compare(checkout / "results", tmp_path / "nowhere")
+        compare_with_reference(checkout / "results", tmp_path / "nowhere")
 
 
 def series(values) -> pd.Series:
@@ -193,9 +193,9 @@ def test_outside_is_beyond_three_standard_errors(errors):
 
 @pytest.mark.parametrize(("difference", "outside"), [(0.0, False), (1e-10, False), (1e-3, True), (-1e-3, True)])
 def test_where_nothing_varies_any_difference_is_outside(difference, outside):
-    found = difference_of_means(series([0.5] * 3), series([0.5 + difference] * 3))
-    assert found["outside"] == outside and np.isinf(found["units"]) == outside
-    assert not outside or np.sign(found["units"]) == np.sign(difference)
+    compared_means = difference_of_means(series([0.5] * 3), series([0.5 + difference] * 3))
+    assert compared_means["outside"] == outside and np.isinf(compared_means["units"]) == outside
+    assert not outside or np.sign(compared_means["units"]) == np.sign(difference)
 
 
 def test_digits_tell_runs_apart_that_no_spread_does():
@@ -203,8 +203,8 @@ def test_digits_tell_runs_apart_that_no_spread_does():
     changed = table.copy()
     row = table.index[(table.model == "ae") & (table.split == "train")][0]
     changed.loc[row, "value"] += "1"
-    found = run_states(table, changed, {("toy", "ae")}).set_index(["task", "model"]).state
-    assert found[("toy", "ae")] == "broken" and set(found.drop(("toy", "ae"))) == {"same"}
+    states = run_states(table, changed, {("toy", "ae")}).set_index(["task", "model"]).state
+    assert states[("toy", "ae")] == "broken" and set(states.drop(("toy", "ae"))) == {"same"}
 
 
 @pytest.mark.parametrize("module", ["gmvae.reference.compare", "gmvae.reference.keep", "gmvae.reference.readme"])

@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
+from gmvae.metrics.catalogue import COMPONENTS, QUALITY, RESPONSE_MEASURES, RESPONSE_TARGETS
 from gmvae.pipeline.plan import (
     display_names,
     held_out_type,
@@ -20,22 +21,21 @@ from gmvae.pipeline.plan import (
     thesis_figures,
 )
 from gmvae.pipeline.sources import ROOT
-from gmvae.thesis.claims import claims
-from gmvae.thesis.numbers import numbers
+from gmvae.thesis.claims import check_claims
+from gmvae.thesis.numbers import write_numbers
 from gmvae.thesis.tables.published import list_published
-from gmvae.thesis.tables.responses import MACROS, MEASURES, tabulate_responses
+from gmvae.thesis.tables.responses import tabulate_responses
 from gmvae.thesis.tables.runs import list_runs
-from gmvae.thesis.tables.speed import speed
-from gmvae.thesis.tables.task import tabulate
+from gmvae.thesis.tables.speed import tabulate_speed
+from gmvae.thesis.tables.task import tabulate_task
 
 matplotlib.use("pdf")
 from matplotlib import pyplot as plt
 
 CONTROLS = ["truth", "random"]
-SHARES = ["accuracy", "purity", "nmi", "ari", "silhouette", "disagreement"]
+SHARES = [*QUALITY, "disagreement"]
 TERMS = ["reconstruction", "kl_d", "kl_w", "kl_y", "kl_z", "elbo", "bound", "objective"]
-USE = ["occupancy", "effective_components"]
-RESPONSE = [f"response_{of}{measure}" for of in MACROS for measure in MEASURES]
+RESPONSE = [f"response_{target}{measure}" for target in RESPONSE_TARGETS for measure in RESPONSE_MEASURES]
 RANGES = {"response": (0, 1), "kl": (0, 30), "occupancy": (1, 10), "effective": (1, 10)}
 
 
@@ -44,7 +44,7 @@ def metrics_of(config: dict) -> pd.DataFrame:
     draws, rows = np.random.default_rng(0), []
     for task in tasks(config):
         for model in models(config, task):
-            kept = [*SHARES, *USE, *(TERMS if "module" in config["models"][model] else ["objective"])]
+            kept = [*SHARES, *COMPONENTS, *(TERMS if "module" in config["models"][model] else ["objective"])]
             if "response" in config["models"][model]:
                 kept = []
             kept += RESPONSE if model in response_models(config, task) else []
@@ -110,16 +110,17 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
         of_task = models(config, task)
         components = {model: n_components(config, task, model) for model in of_task}
         kept = [model for model in CONTROLS if model in of_task]
-        tabulate(made / "metrics.csv", task, of_task, kept, components, shown, made / "tables" / f"{task}.tex")
+        tabulate_task(made / "metrics.csv", task, of_task, kept, components, shown, made / "tables" / f"{task}.tex")
     front = {key: config["thesis"][key] for key in ("author", "place", "date")} | {
         "study": study_entry(config)["title"]
     }
     asked = {task: config["tasks"][task] | {"held_out": held_out_type(config, task)} for task in tasks(config)}
-    numbers(made / "metrics.csv", data, asked, shown, front, made / "numbers.tex")
+    figures = [f"{task}/{figure}" for task, figure in thesis_figures(config)]
+    write_numbers(made / "metrics.csv", data, asked, figures, shown, front, made / "numbers.tex")
     held = {task: entry["held_out"] for task, entry in asked.items() if entry["held_out"]}
     if held:
         tabulate_responses(made / "metrics.csv", held, shown, made / "tables" / "responses.tex")
-    claims(made / "metrics.csv", sorted((ROOT / "thesis").rglob("*.tex")), shown, mode, made / "claims.tex")
+    check_claims(made / "metrics.csv", sorted((ROOT / "thesis").rglob("*.tex")), shown, mode, made / "claims.tex")
     list_runs(listed, shown, made / "tables" / "runs.tex")
     with_k = {
         task: {
@@ -129,7 +130,7 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
         for task in tasks(config)
     }
     hand_written = ROOT / "thesis" / "published.csv"
-    speed(
+    tabulate_speed(
         sorted((ROOT / "benchmarks").glob("*.csv")), {}, made / "tables" / "speed.tex", made / "figures" / "speed.pdf"
     )
     list_published(made / "metrics.csv", hand_written, with_k, shown, made / "tables" / "published.tex")

@@ -1,15 +1,13 @@
-"""The macros that the text quotes: right values on the right split, right digits, readable refusals."""
+"""The macros that the text quotes: values of the test split, fixed digits, readable refusals."""
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
-from gmvae.metrics.catalogue import format_fixed
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis import typeset
-from gmvae.thesis.numbers import numbers
-from gmvae.thesis.typeset import labels_in_words
+from gmvae.thesis.numbers import write_numbers
+from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_text, lower_first
 
 NAMES = {"a": "Model α_1", "t": "Task"}
 TASKS = {"t": {"dataset": "d", "labels": 0.05, "n_components": 7}}
@@ -41,8 +39,10 @@ def folder(tmp_path):
     return tmp_path
 
 
-def written(folder) -> str:
-    numbers(folder / "metrics.csv", [folder / "d.h5ad"], TASKS, NAMES, FRONT, folder / "numbers.tex")
+def numbers_file(folder) -> str:
+    write_numbers(
+        folder / "metrics.csv", [folder / "d.h5ad"], TASKS, ["t/latents"], NAMES, FRONT, folder / "numbers.tex"
+    )
     return (folder / "numbers.tex").read_text()
 
 
@@ -57,6 +57,7 @@ def written(folder) -> str:
         r"\setresult{t.a.objective.mean}{\num{-15.0}}",
         r"\settasks{t}",
         r"\settask{t}{Task}",
+        r"\setfigure{t/latents}",
         r"\setfact{t.train}{\num{3}}",
         r"\setfact{t.labels}{\qty{5}{\percent} of the labels are seen}",
         r"\setfact{t.components}{7}",
@@ -74,32 +75,32 @@ def written(folder) -> str:
     ],
 )
 def test_each_macro_has_its_value(folder, line):
-    assert line in written(folder).splitlines()
+    assert line in numbers_file(folder).splitlines()
 
 
-def test_training_figures_and_other_settings_stay_out(folder):
-    text = written(folder)
+def test_training_values_and_other_settings_are_left_out(folder):
+    text = numbers_file(folder)
     assert "0.825" not in text and "figures" not in text
 
 
 def test_the_same_results_give_the_same_bytes(folder):
-    assert written(folder) == written(folder)
+    assert numbers_file(folder) == numbers_file(folder)
 
 
 def test_unreadable_input_is_refused_by_name(folder):
     pd.DataFrame({"task": ["t"]}).to_csv(folder / "metrics.csv", index=False)
     with pytest.raises(Refused, match=r"metrics.csv: found the columns task; allowed: task, model"):
-        written(folder)
+        numbers_file(folder)
     metrics().to_csv(folder / "metrics.csv", index=False)
     (folder / "d.h5ad").write_bytes(b"cut")
-    with pytest.raises(Refused, match=r"d.h5ad: no readable data set"):
-        written(folder)
+    with pytest.raises(Refused, match=r"d.h5ad: no readable"):
+        numbers_file(folder)
     assert not (folder / "numbers.tex").exists()
 
 
 def test_a_task_without_results_is_refused(folder):
     with pytest.raises(Refused, match="no rows of task u"):
-        numbers(folder / "metrics.csv", [], TASKS | {"u": TASKS["t"]}, NAMES, FRONT, folder / "numbers.tex")
+        write_numbers(folder / "metrics.csv", [], TASKS | {"u": TASKS["t"]}, [], NAMES, FRONT, folder / "numbers.tex")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_task_without_results_is_refused(folder):
         ("batch:pbmc3k", r"the labels of the batch \code{pbmc3k} are seen"),
     ],
 )
-def test_what_may_be_seen_of_the_labels_is_said_in_words(labels, words):
+def test_the_labels_that_a_model_sees_are_named_in_words(labels, words):
     assert labels_in_words(labels) == words
 
 
@@ -123,5 +124,10 @@ def test_fixed_digits(value, places, text):
     assert format_fixed(value, places) == text
 
 
+@pytest.mark.parametrize(("name", "inside"), [("Accuracy", "accuracy"), ("NMI", "NMI"), ("R² of", "R² of"), ("", "")])
+def test_names_inside_a_sentence_keep_their_abbreviations(name, inside):
+    assert lower_first(name) == inside
+
+
 def test_special_characters_are_escaped():
-    assert typeset.text("50% & {a_b} ~") == r"50\% \& \{a\_b\} \textasciitilde{}"
+    assert latex_text("50% & {a_b} ~") == r"50\% \& \{a\_b\} \textasciitilde{}"

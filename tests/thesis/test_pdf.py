@@ -1,4 +1,4 @@
-"""The book as it is set: LaTeX has nothing to complain of, and the pages hold the results and nothing else."""
+"""The typeset book: LaTeX and biber report no problem, and the pages show the results."""
 
 import difflib
 import os
@@ -16,7 +16,7 @@ from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.plan import display_names, models, tasks, thesis_figures
 from gmvae.pipeline.sources import ROOT
-from gmvae.thesis.claims import claims
+from gmvae.thesis.claims import check_claims
 from gmvae.thesis.figures import comparison
 from gmvae.thesis.pdf import build_pdf
 
@@ -31,8 +31,8 @@ def source(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def figures_of(folder: Path) -> None:
-    """The figures that are drawn from the metrics, in the folder's results."""
+def draw_comparisons(folder: Path) -> None:
+    """Draw the figures that need only metrics into the folder's results."""
     for task, figure in thesis_figures(CONFIG):
         if figure == "comparison":
             output, metrics = (folder / "results" / part for part in (f"figures/{task}/{figure}.pdf", "metrics.csv"))
@@ -41,15 +41,15 @@ def figures_of(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A folder with stand-in results, those figures that come from the metrics drawn."""
+    """A folder with stand-in results; figures that need only metrics are real."""
     folder = tmp_path_factory.mktemp("study")
     standin.results(folder, CONFIG)
-    figures_of(folder)
+    draw_comparisons(folder)
     return folder
 
 
-def built(folder: Path, main: Path = BOOK / "thesis.tex", **options) -> Path:
-    """The book set in a folder; its log beside it."""
+def typeset_book(folder: Path, main: Path = BOOK / "thesis.tex", **options) -> Path:
+    """Typeset the book in a folder; the path of the PDF."""
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -61,25 +61,25 @@ def built(folder: Path, main: Path = BOOK / "thesis.tex", **options) -> Path:
 
 @pytest.fixture(scope="module")
 def book(study):
-    return built(study)
+    return typeset_book(study)
 
 
 def log_of(book: Path) -> str:
     return (book.parent / "latex" / "thesis.log").read_text(encoding="utf-8", errors="replace")
 
 
-def asked(*command: str) -> str:
-    """What a program prints."""
+def output_of(*command: str) -> str:
+    """What a program prints to its standard output."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def text_of(book: Path) -> str:
-    return asked("pdftotext", "-layout", str(book), "-")
+    return output_of("pdftotext", "-layout", str(book), "-")
 
 
 @pytest.mark.latex
 @needs_latex
-def test_latex_has_nothing_to_complain_of(book):
+def test_latex_reports_no_problem(book):
     log = log_of(book)
     wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
     assert max(wide, default=0) <= 2, [line for line in log.splitlines() if "Overfull" in line]
@@ -90,14 +90,14 @@ def test_latex_has_nothing_to_complain_of(book):
 
 @pytest.mark.latex
 @needs_latex
-def test_biber_has_nothing_to_complain_of(book):
+def test_biber_reports_no_warning(book):
     assert "WARN" not in (book.parent / "latex" / "thesis.blg").read_text(encoding="utf-8")
 
 
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
-def test_the_pages_hold_the_numbers_and_no_question_marks(book, study):
+def test_the_pages_show_the_numbers_and_no_question_marks(book, study):
     text = text_of(book)
     assert "??" not in text
     mean = re.search(
@@ -111,11 +111,11 @@ def test_the_pages_hold_the_numbers_and_no_question_marks(book, study):
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdffonts") is None, reason="needs poppler-utils")
-def test_fonts_are_in_the_file_and_it_says_what_it_is(book):
-    fonts = asked("pdffonts", str(book)).splitlines()[2:]
+def test_fonts_are_embedded_and_the_pdf_has_its_metadata(book):
+    fonts = output_of("pdffonts", str(book)).splitlines()[2:]
     assert fonts and all(re.search(r" yes yes \S+ +\d+ +\d+$", font) for font in fonts), fonts  # embedded, a subset
     assert not any(" Type 3 " in font for font in fonts)
-    about = asked("pdfinfo", str(book))
+    about = output_of("pdfinfo", str(book))
     assert re.search(r"Title: +Gaussian-mixture", about) and re.search(rf"Author: +{CONFIG['thesis']['author']}", about)
     assert re.search("Subject: +Unsupervised", about) and re.search("Keywords: +variational", about)
     assert 60 <= int(re.search(r"Pages: +(\d+)", about)[1]) <= 120
@@ -125,13 +125,13 @@ def test_fonts_are_in_the_file_and_it_says_what_it_is(book):
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdftohtml") is None, reason="needs poppler-utils")
 def test_the_outline_has_the_chapters_and_the_tasks(book):
-    listed = asked("pdftohtml", "-xml", "-i", "-stdout", str(book)).partition("<outline>")[2]
+    listed = output_of("pdftohtml", "-xml", "-i", "-stdout", str(book)).partition("<outline>")[2]
     task = CONFIG["tasks"]["digits_labels100"]["name"]
     for title in ("Introduction", "Experiments and results", "Runs", "Bibliography", task):
         assert title in listed, f"no bookmark {title}"
 
 
-def written(results: Path) -> dict[str, bytes]:
+def result_files(results: Path) -> dict[str, bytes]:
     """Every file of the results but the PDF and LaTeX's own, by its path."""
     files = [path for path in results.rglob("*") if path.is_file() and "latex" not in path.parts]
     return {str(path.relative_to(results)): path.read_bytes() for path in files if path.name != "thesis.pdf"}
@@ -145,10 +145,10 @@ def pages_of(book: Path) -> list[str]:
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
-def test_changing_one_metric_by_hand_changes_what_comes_from_it_and_nothing_else(book, study, tmp_path):
+def test_changing_one_metric_changes_only_what_depends_on_it(book, study, tmp_path):
     """One value of the digits' test accuracy."""
     shutil.copytree(study / "results", tmp_path / "results")
-    before = written(tmp_path / "results")
+    before = result_files(tmp_path / "results")
     table = pd.read_csv(tmp_path / "results/metrics.csv")
     one = (table.task == "digits") & (table.model == "gmdvae") & (table.metric == "accuracy")
     one &= (table.seed == 3) & (table.split == "test")
@@ -159,8 +159,8 @@ def test_changing_one_metric_by_hand_changes_what_comes_from_it_and_nothing_else
     runs = [f"{task}/{model}" for task in tasks(CONFIG) for model in models(CONFIG, task)]
     listed = [tmp_path / f"results/runs/{run}/provenance.json" for run in runs]
     standin.texts(tmp_path, CONFIG, data, listed, "warn")
-    figures_of(tmp_path)
-    after = written(tmp_path / "results")
+    draw_comparisons(tmp_path)
+    after = result_files(tmp_path / "results")
     changed = {file for file in after if after[file] != before[file]}
     assert set(after) == set(before)
     assert changed == {
@@ -172,7 +172,7 @@ def test_changing_one_metric_by_hand_changes_what_comes_from_it_and_nothing_else
     # Holm's correction ties the p-values of all claims together: a claim about something else may change in p only
     for line in lines["claims.tex"]:
         assert "gmdvae.accuracy" in line or not line.startswith(r"\setclaim") or "$p" in line
-    old, new = pages_of(book), pages_of(built(tmp_path))
+    old, new = pages_of(book), pages_of(typeset_book(tmp_path))
     words = [word for page in new if page not in old for word in differing_words(old, page)]
     assert words and not [word for word in words if not re.search(r"\d", word)], words
 
@@ -193,7 +193,7 @@ def differing_words(old: list[str], page: str) -> list[str]:
 @needs_latex
 def test_two_builds_in_two_folders_give_the_same_bytes(book, study, tmp_path):
     shutil.copytree(study / "results", tmp_path / "elsewhere" / "results")
-    other = built(tmp_path / "elsewhere")
+    other = typeset_book(tmp_path / "elsewhere")
     assert book.read_bytes() == other.read_bytes()
 
 
@@ -223,67 +223,78 @@ def small(tmp_path, study):
 @needs_latex
 def test_an_unknown_result_is_an_error_by_name(small, tmp_path, capsys):
     with pytest.raises(Refused, match=r"there is no result 'digits.gmdvae.accuraci.mean'"):
-        built(tmp_path, small(r"\result{digits.gmdvae.accuraci.mean}"))
+        typeset_book(tmp_path, small(r"\result{digits.gmdvae.accuraci.mean}"))
     assert not (tmp_path / "results" / "thesis.pdf").exists()
 
 
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
-def test_words_for_a_difference_follow_the_results(small, tmp_path):
+def test_versus_names_the_difference_of_two_results(small, tmp_path):
     values = {"high": (0.9, 0.01), "low": (0.5, 0.02), "near": (0.915, 0.006), "far": (-0.5, 0.02)}
-    found = [
+    lines = [
         rf"\setresult{{t.{model}.nmi.{stat}}}{{\num{{{value}}}}}"
         for model, pair in values.items()
         for stat, value in zip(("mean", "sd"), pair, strict=True)
     ]
     pairs = [("high", "low"), ("low", "high"), ("high", "near"), ("low", "far"), ("high", "high")]
     said = "; ".join(rf"\versus{{t.{a}.nmi}}{{t.{b}.nmi}}" for a, b in pairs)
-    text = " ".join(text_of(built(tmp_path, small("\n".join(found) + "\nIt lies: " + said + "."))).split())
+    text = " ".join(text_of(typeset_book(tmp_path, small("\n".join(lines) + "\nIt lies: " + said + "."))).split())
     spread = "within the spread of"
     assert f"It lies: above; below; {spread}; above; {spread}." in text
 
 
 @pytest.mark.latex
 @needs_latex
+def test_a_figure_that_the_config_no_longer_names_is_left_out_though_its_file_is_there(small, tmp_path):
+    for figure in ("latents", "old"):
+        standin.blank_figure(tmp_path / f"results/figures/digits/{figure}.pdf")
+    typeset_book(tmp_path, small(r"\iffigure{digits}{latents}{Shown.}{\errmessage{no latents}}"))
+    typeset_book(tmp_path, small(r"\iffigure{digits}{old}{\errmessage{old figure}}{Left out.}"))
+    with pytest.raises(Refused, match="no old"):
+        typeset_book(tmp_path, small(r"\iffigure{digits}{old}{Shown.}{\errmessage{no old}}"))
+
+
+@pytest.mark.latex
+@needs_latex
 def test_an_undefined_reference_is_refused(small, tmp_path):
     with pytest.raises(Refused, match="undefined references: eq:nowhere"):
-        built(tmp_path, small(r"See \cref{eq:nowhere}."))
+        typeset_book(tmp_path, small(r"See \cref{eq:nowhere}."))
 
 
 @pytest.mark.latex
 @needs_latex
 def test_a_claim_that_was_not_checked_is_an_error(small, tmp_path):
     with pytest.raises(Refused, match="was not checked"):
-        built(tmp_path, small(r"\claim{gmdvae.accuracy > vae.accuracy in mars}{Never.}"))
+        typeset_book(tmp_path, small(r"\claim{gmdvae.accuracy > vae.accuracy in mars}{Never.}"))
 
 
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
-def test_a_false_claim_is_struck_through_with_the_true_figures(small, tmp_path):
+def test_a_false_claim_is_struck_through_with_the_true_values(small, tmp_path):
     main = small(r"\claim{max(gmdvae.accuracy) > 2 in digits}{The model is better than perfect.} \claimrows@end")
     text = source(main).replace(r"\claimrows@end", r"\par\begin{tabular}{llp{6cm}l}\claimrows\end{tabular}")
     main.write_text(text + "\n% \\claim{x > y in mars}{}")
-    claims(tmp_path / "results" / "metrics.csv", [main], {}, "warn", tmp_path / "results" / "claims.tex")
-    page = text_of(built(tmp_path, main))
+    check_claims(tmp_path / "results" / "metrics.csv", [main], {}, "warn", tmp_path / "results" / "claims.tex")
+    page = text_of(typeset_book(tmp_path, main))
     assert "better" in page and "not borne out" in page and "largest accuracy" in page
 
 
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
-def test_a_chapter_can_be_set_on_its_own(book, study, tmp_path):
+def test_a_chapter_can_be_typeset_on_its_own(book, study, tmp_path):
     shutil.copytree(study / "results", tmp_path / "results")
-    alone = built(tmp_path, only="chapters/discussion")
+    alone = typeset_book(tmp_path, only="chapters/discussion")
     text = text_of(alone)
     assert "Discussion" in text and "Checked sentences" not in text
     assert "??" not in text  # the other chapters' labels are still known
 
 
-def test_a_missing_latex_is_refused_with_what_to_install(tmp_path, monkeypatch):
+def test_missing_latex_is_refused_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Refused, match=r"latexmk, biber, pdflatex not found.*apt-get install latexmk biber") as refusal:
+    with pytest.raises(Refused, match=r"latexmk, biber, pdflatex.*apt-get install latexmk biber") as refusal:
         build_pdf(BOOK / "thesis.tex", tmp_path / "thesis.pdf", tmp_path / "latex")
     assert "\n" not in str(refusal.value) and not (tmp_path / "thesis.pdf").exists()
 

@@ -1,4 +1,4 @@
-"""The table of a task: figures, marks and their test, the picked seed; and the list of runs."""
+"""The table of a task: values, the mark of the best model, the picked seed; and the list of runs."""
 
 import json
 
@@ -8,7 +8,7 @@ import pytest
 
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tables.runs import list_runs
-from gmvae.thesis.tables.task import tabulate
+from gmvae.thesis.tables.task import tabulate_task
 
 SEEDS = range(8)
 
@@ -27,17 +27,19 @@ def metrics(better: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "model", "seed", "split", "metric", "value"])
 
 
-def made(folder, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+def task_table(folder, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     frame.to_csv(folder / "metrics.csv", index=False)
     names = {"a": "Model A", "accuracy": "Accuracy", "elbo": "ELBO"}
     output = folder / "t.tex"
-    tabulate(folder / "metrics.csv", "t", ["truth", "a", "b"], ["truth"], {"truth": 5, "a": 5, "b": 7}, names, output)
+    tabulate_task(
+        folder / "metrics.csv", "t", ["truth", "a", "b"], ["truth"], {"truth": 5, "a": 5, "b": 7}, names, output
+    )
     return output.read_text(), pd.read_csv(folder / "t.csv").set_index(["model", "metric"])
 
 
-def test_figures_are_those_of_the_test_split(tmp_path):
+def test_values_are_those_of_the_test_split(tmp_path):
     frame = metrics(0.1)
-    text, rows = made(tmp_path, frame)
+    text, rows = task_table(tmp_path, frame)
     accuracy = frame[(frame.model == "a") & (frame.metric == "accuracy") & (frame.split == "test")].value
     row = rows.loc[("a", "accuracy")]
     assert row["mean"] == pytest.approx(accuracy.mean()) and row["sd"] == pytest.approx(accuracy.std())
@@ -46,32 +48,32 @@ def test_figures_are_those_of_the_test_split(tmp_path):
     assert f"{accuracy.mean():.3f}" in text and r"Model A & 5 &" in text and r"$\mathrm{KL}_{z}$" in text
 
 
-def test_the_best_is_marked_where_the_test_tells_it_apart(tmp_path):
-    text, rows = made(tmp_path, metrics(0.1))
+def test_the_best_model_is_marked_if_the_test_separates_it_from_all_others(tmp_path):
+    text, rows = task_table(tmp_path, metrics(0.1))
     assert rows.loc[("a", "accuracy"), "best"] and rows["best"].sum() == 1
     assert text.count(r"\textbf") == 1
 
 
-def test_nothing_is_marked_where_the_test_does_not(tmp_path):
-    text, rows = made(tmp_path, metrics(0.0))
+def test_no_model_is_marked_if_the_test_does_not_separate_the_best(tmp_path):
+    text, rows = task_table(tmp_path, metrics(0.0))
     assert not rows["best"].any() and r"\textbf" not in text
 
 
-def test_nothing_is_marked_against_a_rival_that_never_varies(tmp_path):
+def test_no_model_is_marked_against_a_rival_that_never_varies(tmp_path):
     frame = metrics(0.1)
     frame.loc[(frame.model == "b") & (frame.metric == "accuracy"), "value"] = 0.5
-    assert not made(tmp_path, frame)[1]["best"].any()
+    assert not task_table(tmp_path, frame)[1]["best"].any()
 
 
 def test_the_objective_of_one_model_is_never_marked_best(tmp_path):
-    rows = made(tmp_path, metrics(0.1))[1]
+    rows = task_table(tmp_path, metrics(0.1))[1]
     assert not rows.loc[("a", "elbo"), "best"]
 
 
 def test_a_model_without_metrics_is_refused(tmp_path):
     metrics(0.1).to_csv(tmp_path / "metrics.csv", index=False)
     with pytest.raises(Refused, match="task t has no rows of c"):
-        tabulate(tmp_path / "metrics.csv", "t", ["a", "c"], [], {}, {}, tmp_path / "t.tex")
+        tabulate_task(tmp_path / "metrics.csv", "t", ["a", "c"], [], {}, {}, tmp_path / "t.tex")
     assert not (tmp_path / "t.tex").exists()
 
 
@@ -89,7 +91,7 @@ def provenance(folder, model: str, settings: dict, task: str = "t", **changed):
     return path
 
 
-def test_the_list_of_runs_says_what_made_them_but_not_when(tmp_path):
+def test_the_list_of_runs_has_settings_and_code_but_no_times(tmp_path):
     asked = {"module": "vae", "settings": {"n_latent": 4}, "training": {"epochs": 50, "clip": 1.0}, "n_components": 3}
     other = asked | {"training": {"epochs": 70, "clip": 1.0}}
     paths = [provenance(tmp_path, model, settings) for model, settings in (("a", asked), ("b", asked), ("c", other))]
@@ -103,7 +105,7 @@ def test_the_list_of_runs_says_what_made_them_but_not_when(tmp_path):
     assert "98.7" not in text and "den" not in text and "2026" not in text
 
 
-def test_tasks_whose_runs_were_made_alike_share_a_section(tmp_path):
+def test_tasks_with_identical_runs_share_a_section(tmp_path):
     paths = [provenance(tmp_path, "a", {"n_init": n}, task) for task, n in (("one", 4), ("two", 5), ("three", 4))]
     list_runs(paths, {"one": "Task one"}, tmp_path / "runs.tex")
     text = (tmp_path / "runs.tex").read_text()

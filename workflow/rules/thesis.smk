@@ -177,6 +177,7 @@ rule numbers:
                 for task in plan.tasks(config)
             }
         ),
+        figures=[f"{task}/{figure}" for task, figure in plan.thesis_figures(config)],
         names=json.dumps(plan.display_names(config), sort_keys=True),
         thesis=json.dumps(
             {key: config["thesis"][key] for key in ("author", "place", "date")}
@@ -185,7 +186,7 @@ rule numbers:
         ),
     shell:
         "{PYTHON:q} -m gmvae.thesis.numbers --metrics {input.metrics:q} --data {input.data:q} --tasks {params.tasks:q} "
-        "--names {params.names:q} --thesis {params.thesis:q} --output {output:q} > {log:q} 2>&1"
+        "--figures {params.figures} --names {params.names:q} --thesis {params.thesis:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule claims:

@@ -48,7 +48,7 @@ def keep_reference(study: str, results: Path, output: Path, config: Path, record
 
 
 def study_part(config: dict, study: str) -> dict:
-    """The part of the config that the study reads: its entry, and the tasks, data sets and models of it."""
+    """The part of the config that the study reads: its entry with its tasks, their datasets and their models."""
     if study not in config["studies"]:
         raise Refused(f"--study {study}: no entry of `studies` in config.yaml; allowed: {', '.join(config['studies'])}")
     entry = config["studies"][study]
@@ -59,24 +59,24 @@ def study_part(config: dict, study: str) -> dict:
         "study": study,
         "studies": {study: entry},
         "tasks": tasks,
-        "datasets": {name: each for name, each in config["datasets"].items() if name in datasets},
-        "models": {name: each for name, each in config["models"].items() if name in models},
+        "datasets": {name: dataset for name, dataset in config["datasets"].items() if name in datasets},
+        "models": {name: model for name, model in config["models"].items() if name in models},
         "training": config["training"],
         "names": config["names"],
     }
 
 
 def check_complete(metrics: Path, chosen: dict) -> None:
-    """Refuse metrics that are not those of every run of the study, and of no other."""
+    """Refuse metrics that lack a run of the study, or have a run of another study."""
     study = chosen["study"]
     remedy = f"run `snakemake --cores all --config study={study}` to its end"
     table = read_metrics(metrics, remedy)
-    found = set(zip(table.task, table.model, strict=True))
-    wanted = {(task, model) for task in plan.tasks(chosen) for model in plan.models(chosen, task)}
-    for word, runs in (("lacks", wanted - found), ("has, beyond the study,", found - wanted)):
+    measured = set(zip(table.task, table.model, strict=True))
+    planned = {(task, model) for task in plan.tasks(chosen) for model in plan.models(chosen, task)}
+    for fault, runs in (("lacks", planned - measured), ("has, beyond the study,", measured - planned)):
         if runs:
-            named = ", ".join("/".join(run) for run in sorted(runs)[:3])
-            raise Refused(f"{metrics} {word} {len(runs)} runs ({named}), so it is not of study {study}: {remedy}")
+            examples = ", ".join("/".join(run) for run in sorted(runs)[:3])
+            raise Refused(f"{metrics} {fault} {len(runs)} runs ({examples}), so it is not of study {study}: {remedy}")
 
 
 def of_study(jobs: list[Job], chosen: dict, config: dict) -> list[Job]:
@@ -98,50 +98,53 @@ def folders(config: dict) -> set[str]:
     return sources | config["tasks"].keys() | config["datasets"].keys()
 
 
-def run_line(task: str, model: str, made: dict) -> dict:
-    """A run's line of runs.csv."""
+def run_line(task: str, model: str, record: dict) -> dict:
+    """A run's line of runs.csv, from its provenance."""
     return {
         "task": task,
         "model": model,
-        "device": made["device"],
-        "seeds": " ".join(map(str, made["seeds"])),
-        "seconds": made.get("seconds"),
-        "commit": made["commit"],
-        "dirty": made["dirty"],
-        "fingerprint": fingerprint(made),
+        "device": record["device"],
+        "seeds": " ".join(map(str, record["seeds"])),
+        "seconds": record.get("seconds"),
+        "commit": record["commit"],
+        "dirty": record["dirty"],
+        "fingerprint": fingerprint(record),
     }
 
 
-def fingerprint(made: dict) -> str:
-    """What decides a run's digits on one kind of processor, in short: settings, seeds, device, versions, commit."""
-    deciding = {key: made[key] for key in ("settings", "seeds", "device", "versions", "commit", "dirty")}
+def fingerprint(record: dict) -> str:
+    """A short hash of what decides a run's digits on one kind of processor.
+
+    Args:
+        record: The run's provenance.json.
+
+    Returns:
+        16 hexadecimal digits of its settings, seeds, device, versions and commit.
+    """
+    deciding = {key: record[key] for key in ("settings", "seeds", "device", "versions", "commit", "dirty")}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def provenance_summary(chosen: dict, made: list[dict], jobs: list[Job]) -> dict:
-    """The content of provenance.json."""
+def provenance_summary(chosen: dict, records: list[dict], jobs: list[Job]) -> dict:
+    """The content of provenance.json, from the provenance of all runs. The processor is that of the last step only."""
     versions = {}
-    for run in made:
-        for package, version in run["versions"].items():
+    for record in records:
+        for package, version in record["versions"].items():
             versions.setdefault(package, set()).add(version)
+    hosts = sorted({str(record["host"]) for record in records if "host" in record})
     return {
         "config": chosen,
-        "commits": sorted({str(run["commit"]) for run in made}),
-        "dirty": any(run["dirty"] for run in made),
-        "devices": sorted({run["device"] for run in made}),
-        "versions": {package: sorted(each) for package, each in versions.items()},
-        "machine": {"cpu": processor_name(), "cores": os.cpu_count(), "hosts": hosts(made)},
+        "commits": sorted({str(record["commit"]) for record in records}),
+        "dirty": any(record["dirty"] for record in records),
+        "devices": sorted({record["device"] for record in records}),
+        "versions": {package: sorted(of_package) for package, of_package in versions.items()},
+        "machine": {"cpu": processor_name(), "cores": os.cpu_count(), "hosts": hosts},
         "wall": {
             "seconds": round(busy_seconds(jobs), 1),
             "jobs_at_once": most_at_once(jobs),
             "rules": times_by_rule(jobs),
         },
     }
-
-
-def hosts(made: list[dict]) -> list[str]:
-    """The hosts that the runs were made on: where more than one, `cpu` is that of the last step only."""
-    return sorted({str(run["host"]) for run in made if "host" in run})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Step: the README's tables of results, written from results/reference between two marks, `make readme`."""
+"""Step: results/reference/README.md, the tables of results of every study that has a reference; `make readme`."""
 
 import json
 from pathlib import Path
@@ -7,81 +7,91 @@ import pandas as pd
 
 from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.writing import write_text
-from gmvae.metrics.catalogue import decimals, format_fixed
+from gmvae.metrics.catalogue import RESPONSE_HEADLINES, decimals
 from gmvae.metrics.statistics import picked_seed, values_by_seed
 from gmvae.pipeline import plan
 from gmvae.pipeline.command import run_step
-from gmvae.pipeline.errors import Refused
-from gmvae.reference.differences import RESPONSE
 from gmvae.reference.wall_times import format_duration
+from gmvae.thesis.typeset import format_fixed
 
-BEGIN, END = "<!-- results: written by `make readme` -->", "<!-- end of results -->"
-OURS = ("gmdvae", "cgmdvae")  # the models that the thesis is about; the first that has the measure stands in the row
-MEASURES = ("accuracy", "purity")  # a task's row has the first of them that one of OURS has
-CONTROLS = ("truth", "random")
+OWN_MODELS = ("gmdvae", "cgmdvae")  # the models that the thesis is about; the first that has the measure is shown
+CONTROLS = ("truth", "random")  # models that bound the measures: never the best of the others
+MEASURES = ("accuracy", "purity")  # a task's row has the first of them that one of OWN_MODELS has
+HEAD = ("task", "K", "measure", "ours", "mean ± sd", "picked seed", "best other", "mean ± sd")
+INTRODUCTION = """\
+<!-- Written by `make readme`: a change here is lost. -->
+
+# Results
+
+Measured from raw data to the PDF by `make`, and kept in this folder together with what made them: settings, commit,
+versions, machine, and the wall time of each rule. Each value is on the test split, over all seeds; *picked* is the one
+seed that its own training objective picks. The *best other* model is the one with the largest mean of all others in the
+task, chosen afterwards. `make compare` prints your own run beside these results.
+"""
 
 
-def write_overview(readme: Path, reference: Path) -> None:
-    """Put the tables of all references between the marks of the readme, whose other lines stay.
+def write_readme(reference: Path, output: Path) -> None:
+    """Write the tables of all references as Markdown.
 
-    readme: README.md; reference: the folder with a folder per study, as the step `reference` leaves them.
+    Args:
+        reference: The folder with a folder per study, as the step `keep` leaves them, results/reference.
+        output: The Markdown file to write, results/reference/README.md.
     """
-    write_text(replace_block(readme.read_text(encoding="utf-8"), tables(reference), readme), readme)
+    write_text(references_page(reference), output)
 
 
-def replace_block(text: str, block: str, path: Path) -> str:
-    """The text with the block between its marks. Raises Refused where the marks are not there once each, in order."""
-    before, begun, rest = text.partition(BEGIN)
-    _, ended, after = rest.partition(END)
-    if not begun or not ended or BEGIN in rest or END in after:
-        raise Refused(f"{path}: the lines {BEGIN} and {END} are not there once each; put them where the tables go")
-    return f"{before}{BEGIN}\n{block}{END}{after}"
+def references_page(reference: Path) -> str:
+    """The page with the tables of every study that has a reference.
 
+    Args:
+        reference: The folder with a folder per study.
 
-def tables(reference: Path) -> str:
-    """The tables of every study that has a reference, in alphabetical order, as Markdown; empty where there is none."""
+    Returns:
+        Markdown, the studies in alphabetical order.
+    """
     folders = sorted(path.parent for path in reference.glob("*/provenance.json"))
-    return "".join(f"\n{study_section(folder)}\n" for folder in folders)
+    return INTRODUCTION + "".join(f"\n{study_section(folder)}\n" for folder in folders)
 
 
 def study_section(folder: Path) -> str:
-    """A study's sentence on how it was made, and its table: a row per task and measure."""
-    known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    config, table = known["config"], read_metrics(folder / "metrics.csv", "check out results/reference again")
-    names = plan.display_names(config)
+    """A study's heading, the sentence on how it was made, and its table: a row per task and measure."""
+    provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    config, table = provenance["config"], read_metrics(folder / "metrics.csv", "check out results/reference again")
     rows = [
-        row(table, config, names, task, measure)
+        result_row(table, config, task, measure)
         for task in plan.tasks(config)
         for measure in task_measures(table[table.task == task])
     ]
-    head = "| task | K | measure | ours | mean ± sd | picked seed | best other | mean ± sd |"
-    return "\n".join([sentence(known), "", head, "|---|---|---|---|---|---|---|---|", *rows])
+    title = f"## {plan.study_entry(config)['title']}"
+    return "\n".join([title, "", study_sentence(provenance), "", markdown_row(HEAD), "|---" * len(HEAD) + "|", *rows])
 
 
-def sentence(known: dict) -> str:
+def study_sentence(provenance: dict) -> str:
     """How the study was made, in a sentence."""
-    study, machine, wall = plan.study_entry(known["config"]), known["machine"], known["wall"]
-    said = [
-        f"**{study['title']}** (study `{known['config']['study']}`): {len(study['seeds'])} seeds",
+    config, machine, wall = provenance["config"], provenance["machine"], provenance["wall"]
+    parts = [
+        f"Study `{config['study']}`: {len(plan.seeds(config))} seeds",
         f"{format_duration(wall['seconds'])} from raw data to the PDF with at most {wall['jobs_at_once']} jobs at once",
         f"{machine['cpu']} with {machine['cores']} cores",
-        f"trained on {' and '.join(known['devices'])}",
-        f"commit {' and '.join(f'`{commit[:12]}`' for commit in known['commits'])}",
+        f"trained on {' and '.join(provenance['devices'])}",
+        f"commit {' and '.join(f'`{commit[:12]}`' for commit in provenance['commits'])}",
     ]
-    return f"{', '.join(said)}."
+    return f"{', '.join(parts)}."
 
 
 def task_measures(table: pd.DataFrame) -> list[str]:
     """The measures that a task has rows for: agreement with the classes, and the predicted response."""
-    found = set(table[table.model.isin(OURS) & (table.split == "test")].metric)
-    return [measure for measure in MEASURES if measure in found][:1] + [each for each in RESPONSE if each in found]
+    measured = set(table[table.model.isin(OWN_MODELS) & (table.split == "test")].metric)
+    agreement = [measure for measure in MEASURES if measure in measured]
+    return agreement[:1] + [measure for measure in RESPONSE_HEADLINES if measure in measured]
 
 
-def row(table: pd.DataFrame, config: dict, names: dict, task: str, measure: str) -> str:
-    """A task's row: our model with all seeds and with the seed picked by its objective, and the best of the others."""
+def result_row(table: pd.DataFrame, config: dict, task: str, measure: str) -> str:
+    """A task's row: our model over all seeds and with the seed picked by its objective, and the best of the others."""
+    names = plan.display_names(config)
     by_model = {model: values_by_seed(table, task, model, measure) for model in plan.models(config, task)}
     by_model = {model: by_seed for model, by_seed in by_model.items() if len(by_seed) and model not in CONTROLS}
-    ours = next(model for model in OURS if model in by_model)
+    ours = next(model for model in OWN_MODELS if model in by_model)
     others = {model: by_seed for model, by_seed in by_model.items() if model != ours}
     best = max(others, key=lambda model: others[model].mean(), default=None)
     picked = picked_seed(table, task, ours)
@@ -90,15 +100,20 @@ def row(table: pd.DataFrame, config: dict, names: dict, task: str, measure: str)
         str(plan.n_components(config, task, ours)),
         names.get(measure, measure),
         names[ours],
-        spread(by_model[ours], measure),
+        mean_and_spread(by_model[ours], measure),
         format_fixed(by_model[ours][picked], decimals(measure)) if picked in by_model[ours] else "",
         names[best] if best else "",
-        spread(others[best], measure) if best else "",
+        mean_and_spread(others[best], measure) if best else "",
     ]
+    return markdown_row(cells)
+
+
+def markdown_row(cells: list[str]) -> str:
+    """A row of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
 
 
-def spread(by_seed: pd.Series, measure: str) -> str:
+def mean_and_spread(by_seed: pd.Series, measure: str) -> str:
     """Mean and standard deviation over seeds."""
     places = decimals(measure)
     sd = f" ± {format_fixed(by_seed.std(ddof=1), places)}" if len(by_seed) > 1 else ""
@@ -106,4 +121,4 @@ def spread(by_seed: pd.Series, measure: str) -> str:
 
 
 if __name__ == "__main__":
-    run_step(write_overview)
+    run_step(write_readme)

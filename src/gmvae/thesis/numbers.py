@@ -1,4 +1,4 @@
-"""Step: every figure that the thesis quotes, as macros that LaTeX looks up by name."""
+"""Step: every value that the thesis quotes, as macros that LaTeX looks up by name."""
 
 from pathlib import Path
 
@@ -14,55 +14,84 @@ from gmvae.metrics.catalogue import decimals
 from gmvae.metrics.statistics import picked_seed, rank_correlation, values_by_seed
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis import typeset
-from gmvae.thesis.typeset import labels_in_words
+from gmvae.thesis.tabular import header_line
+from gmvae.thesis.typeset import labels_in_words, latex_number, latex_text
 
 
-def numbers(metrics: Path, data: list[Path], tasks: dict, names: dict, thesis: dict, output: Path) -> None:
-    """Write the macros behind \\result, \\fact, \\named, \\meta, \\iftask and the order of the sections.
+def write_numbers(
+    metrics: Path, data: list[Path], tasks: dict, figures: list[str], names: dict, thesis: dict, output: Path
+) -> None:
+    r"""Write the macros behind \result, \fact, \named, \meta, \iftask, \iffigure and the order of the sections.
 
-    metrics: results/metrics.csv; data: the data sets (h5ad); tasks: the study's in its order, each with dataset, labels
-    and n_components, and held_out {label, condition} where a response is asked for; names: display names by key
-    (models, data sets, metrics, tasks); thesis: author, place, date and other texts of the title page; output:
-    results/numbers.tex.
+    Args:
+        metrics: The collected metrics, results/metrics.csv.
+        data: The datasets, h5ad.
+        tasks: The study's tasks in its order, each with dataset, labels and n_components, and with held_out
+            {label, condition} where a response is predicted.
+        figures: The study's figures, as TASK/FIGURE.
+        names: Display names of models, datasets, metrics and tasks by key.
+        thesis: Author, place, date and other texts of the title page by key.
+        output: The LaTeX file to write, results/numbers.tex.
+
+    Raises:
+        Refused: A task has no rows in the metrics, or a dataset is not readable.
     """
     table = read_metrics(metrics)
     absent = sorted(set(tasks) - set(table.task))
     if absent:
         raise Refused(f"{metrics}: no rows of task {', '.join(absent)}; run `snakemake --cores all {metrics}`")
-    lines = ["% Written by gmvae.thesis.numbers: a change here is lost.", rf"\settasks{{{','.join(tasks)}}}"]
-    lines += [define_text("task", task, names.get(task, task)) for task in tasks]
-    lines += [define_text("meta", key, str(value)) for key, value in sorted(thesis.items()) if isinstance(value, str)]
-    lines.append(define_text("meta", "seeds", str(table.seed.nunique())))
-    lines += [define_text("name", key, str(name)) for key, name in sorted(names.items())]
-    lines += fact_lines({path.stem: dataset_facts(path) for path in sorted(data)}, tasks)
-    for task, of_task in table[table.task.isin(tasks)].groupby("task"):
-        lines.append(rf"\setfact{{{task}.seeds}}{{{of_task.seed.nunique()}}}")
+    texts = {key: value for key, value in sorted(thesis.items()) if isinstance(value, str)}
+    texts |= {"seeds": str(table.seed.nunique())}
+    lines = [
+        header_line("gmvae.thesis.numbers"),
+        rf"\settasks{{{','.join(tasks)}}}",
+        *(define_text("task", task, names.get(task, task)) for task in tasks),
+        *(rf"\setfigure{{{figure}}}" for figure in figures),
+        *(define_text("meta", key, value) for key, value in texts.items()),
+        *(define_text("name", key, str(name)) for key, name in sorted(names.items())),
+        *fact_lines({path.stem: dataset_facts(path) for path in sorted(data)}, tasks),
+        *seed_lines(table[table.task.isin(tasks)]),
+        *result_lines(table),
+    ]
+    write_text("\n".join(lines) + "\n", output)
+
+
+def fact_lines(facts_by_dataset: dict[str, dict[str, str]], tasks: dict) -> list[str]:
+    """The lines that set the facts of datasets and of tasks: a task has its dataset's facts and its own settings."""
+    task_facts = {}
+    for task, entry in tasks.items():
+        held_out = entry.get("held_out") or {}
+        settings = {
+            "dataset": entry["dataset"],
+            "labels": labels_in_words(entry["labels"]),
+            "components": str(entry["n_components"]),
+        } | {f"held_{key}": latex_text(value) for key, value in held_out.items()}
+        task_facts[task] = facts_by_dataset.get(entry["dataset"], {}) | settings
+    return [
+        rf"\setfact{{{key}.{fact}}}{{{value}}}"
+        for key, facts in (facts_by_dataset | task_facts).items()
+        for fact, value in facts.items()
+    ]
+
+
+def seed_lines(table: pd.DataFrame) -> list[str]:
+    """The lines that set the number of seeds of each task."""
+    return [rf"\setfact{{{task}.seeds}}{{{n_seeds}}}" for task, n_seeds in table.groupby("task").seed.nunique().items()]
+
+
+def result_lines(table: pd.DataFrame) -> list[str]:
+    """The lines that set the statistics of every metric of every run."""
+    lines = []
     for task, of_task in table.groupby("task"):
         for model, metric in of_task.groupby(["model", "metric"]).groups:
             stats = metric_statistics(of_task, task, model, metric)
             lines += [rf"\setresult{{{task}.{model}.{metric}.{stat}}}{{{value}}}" for stat, value in stats.items()]
-    write_text("\n".join(lines) + "\n", output)
-
-
-def fact_lines(by_dataset: dict[str, dict[str, str]], tasks: dict) -> list[str]:
-    """The lines that set the facts of data sets and of tasks: a task has its data set's, and what is asked of it."""
-    of_tasks = {}
-    for task, entry in tasks.items():
-        asked = {
-            "dataset": entry["dataset"],
-            "labels": labels_in_words(entry["labels"]),
-            "components": str(entry["n_components"]),
-        }
-        held = {key: typeset.text(value) for key, value in (entry.get("held_out") or {}).items()}
-        of_tasks[task] = by_dataset.get(entry["dataset"], {}) | asked | {f"held_{key}": held[key] for key in held}
-    every = by_dataset | of_tasks
-    return [rf"\setfact{{{key}.{fact}}}{{{value}}}" for key, found in every.items() for fact, value in found.items()]
+    return lines
 
 
 def define_text(kind: str, key: str, value: str) -> str:
-    """The line that sets a text: `\\setname{vae}{VAE}`."""
-    return rf"\set{kind}{{{key}}}{{{typeset.text(value)}}}"
+    r"""The line that sets a text: `\setname{vae}{VAE}`."""
+    return rf"\set{kind}{{{key}}}{{{latex_text(value)}}}"
 
 
 def metric_statistics(table: pd.DataFrame, task: str, model: str, metric: str) -> dict[str, str]:
@@ -70,19 +99,19 @@ def metric_statistics(table: pd.DataFrame, task: str, model: str, metric: str) -
     by_seed = values_by_seed(table, task, model, metric)
     if by_seed.empty:
         return {}
-    found = {"mean": by_seed.mean(), "min": by_seed.min(), "max": by_seed.max()}
+    values = {"mean": by_seed.mean(), "min": by_seed.min(), "max": by_seed.max()}
     if len(by_seed) > 1:
-        found["sd"] = by_seed.std(ddof=1)
+        values["sd"] = by_seed.std(ddof=1)
     picked = picked_seed(table, task, model)
     if picked in by_seed.index:
-        found["picked"] = by_seed[picked]
-    stats = {stat: typeset.number(value, decimals(metric)) for stat, value in found.items()}
+        values["picked"] = by_seed[picked]
+    stats = {stat: latex_number(value, decimals(metric)) for stat, value in values.items()}
     rank = rank_correlation(table, task, model, metric)
-    return stats if np.isnan(rank) else stats | {"rank": typeset.number(rank, 2)}
+    return stats if np.isnan(rank) else stats | {"rank": latex_number(rank, 2)}
 
 
 def dataset_facts(path: Path) -> dict[str, str]:
-    """Facts about a data set, as LaTeX: rows, splits, features, classes, conditions, class sizes, likelihood."""
+    """Facts about a dataset, as LaTeX: rows, splits, features, classes, conditions, class sizes, likelihood."""
     try:
         with h5py.File(path) as file:
             obs, features = read_elem(file["obs"]), len(read_elem(file["var"]))
@@ -98,10 +127,9 @@ def dataset_facts(path: Path) -> dict[str, str]:
     if "label" in obs:
         sizes = obs["label"].value_counts()
         counts |= {"smallest": int(sizes.min()), "largest": int(sizes.max())}
-    return {key: rf"\num{{{count}}}" for key, count in counts.items()} | {
-        "likelihood": LIKELIHOODS.get(likelihood, typeset.text(likelihood))
-    }
+    facts = {key: rf"\num{{{count}}}" for key, count in counts.items()}
+    return facts | {"likelihood": LIKELIHOODS.get(likelihood, latex_text(likelihood))}
 
 
 if __name__ == "__main__":
-    run_step(numbers)
+    run_step(write_numbers)

@@ -1,16 +1,16 @@
-r"""Step: what others have published, row by row, with what this study measured beside it.
+r"""Step: published results of others, row by row, with what this study measured beside them.
 
-The rows are hand-written, thesis/published.csv, one for each figure; rows of one `task` and `measure` stand together:
-    task       a task, or a pattern as kang_without_*: then the figure is the mean over the study's tasks of that name
-    title      shown in the place of the task's name, optional
+The rows are hand-written, thesis/published.csv, one for each value; rows of one `task` and `measure` stand together:
+    task       a task, or a pattern as kang_without_*: then the value is the mean over the study's tasks of that name
+    title      printed instead of the task's name, optional
     measure    a metric of results/metrics.csv
-    ours       the model that is set against the figures
-    kind       published: a figure of others, `low` or `low` to `high`, with `spread` where they have one
+    ours       the model that is compared with the values
+    kind       published: a value of others, `low` or `low` to `high`, with `spread` where they have one
                here: another model of this study, named in `low`, for comparison
                aim: what ours should reach: a number in `low`, or the mean of the model that it names
     statistic  of an aim: mean, picked (the seed picked by its objective) or min over seeds, to be reached; or max over
-               seeds, not to be passed, where smaller is better; of a published figure: what it is
-    what       who or what the figure is of; source: its key in thesis/references.bib
+               seeds, not to be exceeded, where smaller is better; of a published value: what it is
+    what       who or what the value is of; source: its key in thesis/references.bib
 """
 
 from fnmatch import fnmatchcase
@@ -34,38 +34,52 @@ ROUNDING = 1e-9
 
 
 def list_published(metrics: Path, published: Path, tasks: dict, names: dict, output: Path) -> None:
-    """Write the rows of the study's tasks as LaTeX (output, .tex) and, beside it, as csv.
+    """Write the published results on the study's tasks beside its own, as LaTeX and as csv.
 
-    metrics: results/metrics.csv; published: thesis/published.csv; tasks: the study's, each with `labels` and
-    `n_components` by model; names: display names by key.
+    Args:
+        metrics: The collected metrics, results/metrics.csv.
+        published: The hand-written rows, thesis/published.csv.
+        tasks: The study's tasks, each with `labels` and `n_components` by model.
+        names: Display names by key.
+        output: The LaTeX file to write, results/tables/published.tex; the csv has the same name.
 
     Raises:
-        Refused: a row of published.csv that does not have the form above.
+        Refused: A row of published.csv does not have the form above.
     """
-    figures, table, rows = read_published(published), read_metrics(metrics), []
-    for row in figures.to_dict("records"):
-        meant = [task for task in tasks if fnmatchcase(task, row["task"])]
-        if meant:
-            rows += judge_row(row, table, meant, tasks)
-    found = pd.DataFrame(rows, columns=[*COLUMNS, *MEASURED])
-    write_text(published_rows(found, tasks, names), output)
-    write_csv(found, output.with_suffix(".csv"))
+    table, rows = read_metrics(metrics), []
+    for row in read_published(published).to_dict("records"):
+        row_tasks = [task for task in tasks if fnmatchcase(task, row["task"])]
+        if row_tasks:
+            rows += judge_row(row, table, row_tasks, tasks)
+    judged = pd.DataFrame(rows, columns=[*COLUMNS, *MEASURED])
+    write_text(published_rows(judged, tasks, names), output)
+    write_csv(judged, output.with_suffix(".csv"))
 
 
 def read_published(published: Path) -> pd.DataFrame:
-    """The hand-written rows, as text, checked."""
+    """The hand-written rows, checked.
+
+    Args:
+        published: thesis/published.csv.
+
+    Returns:
+        A table with the columns COLUMNS, all text.
+
+    Raises:
+        Refused: The columns are others, or a row has an entry that is not allowed.
+    """
     table = pd.read_csv(published, dtype=str, keep_default_na=False)
     if list(table.columns) != COLUMNS:
         raise Refused(f"{published}: found the columns {', '.join(table.columns)}; allowed: {', '.join(COLUMNS)}")
     for line, row in enumerate(table.to_dict("records"), 2):
-        wrong = row_fault(row)
-        if wrong:
-            raise Refused(f"{published}: line {line}: {wrong}")
+        fault = row_fault(row)
+        if fault:
+            raise Refused(f"{published}: line {line}: {fault}")
     return table
 
 
 def row_fault(row: dict) -> str:
-    """What is wrong with a row, in words; nothing where it is right."""
+    """What is wrong with a row, in words; empty for a valid row."""
     if row["kind"] not in KINDS:
         return f"found kind {row['kind']!r}; allowed: {', '.join(KINDS)}"
     if row["kind"] == "aim" and row["statistic"] not in STATISTICS:
@@ -73,66 +87,67 @@ def row_fault(row: dict) -> str:
     for key in ("low", "high", "spread"):
         needed = key == "low" and row["kind"] == "published"
         if row["kind"] == "published" and parse_number(row[key]) is None and (needed or row[key]):
-            return f"found {key} {row[key]!r} of a published figure; allowed: a number"
+            return f"found {key} {row[key]!r} of a published value; allowed: a number"
     empty = [key for key in ("task", "measure", "ours", "low") if not row[key]]
-    return f"{', '.join(empty)} empty; every row has them" if empty else ""
+    return f"{', '.join(empty)} empty; allowed: an entry in every row" if empty else ""
 
 
 def parse_number(text: str) -> float | None:
-    """The number that a text is, None where it is none."""
+    """The number that a text stands for, None where it stands for none."""
     try:
         return float(text)
     except ValueError:
         return None
 
 
-def judge_row(row: dict, table: pd.DataFrame, meant: list[str], tasks: dict) -> list[dict]:
-    """The row with what was measured, of ours or, in a row `here`, of the model named; none where that was not run."""
+def judge_row(row: dict, table: pd.DataFrame, row_tasks: list[str], tasks: dict) -> list[dict]:
+    """The row with our measured values, in a list; a row `here` of a model that was not run gives an empty list."""
     model = row["low"] if row["kind"] == "here" else row["ours"]
-    by_seed, picked = measured_values(table, meant, model, row["measure"])
+    by_seed, picked = mean_over_tasks(table, row_tasks, model, row["measure"])
     if row["kind"] == "here" and by_seed.empty:
         return []
-    components = {tasks[task]["n_components"].get(model) for task in meant}
-    found = {"split": "test", "n_components": components.pop() if len(components) == 1 else None}
-    found |= {"n_seeds": len(by_seed), "mean": by_seed.mean(), "sd": by_seed.std(ddof=1), "min": by_seed.min()}
-    found |= {"max": by_seed.max(), "picked": picked, "threshold": threshold(row, table, meant)}
-    return [row | found | {"verdict": verdict(row, found, table, meant)}]
+    components = {tasks[task]["n_components"].get(model) for task in row_tasks}
+    measured = {"split": "test", "n_components": components.pop() if len(components) == 1 else None}
+    measured |= {"n_seeds": len(by_seed), "mean": by_seed.mean(), "sd": by_seed.std(ddof=1), "min": by_seed.min()}
+    measured |= {"max": by_seed.max(), "picked": picked, "threshold": aim_threshold(row, table, row_tasks)}
+    return [row | measured | {"verdict": row_verdict(row, measured, table, row_tasks)}]
 
 
-def measured_values(table: pd.DataFrame, meant: list[str], model: str, measure: str) -> tuple[pd.Series, float]:
-    """The values by seed on the test split, and that of the picked seed: means over the tasks, for the common seeds.
+def mean_over_tasks(table: pd.DataFrame, row_tasks: list[str], model: str, measure: str) -> tuple[pd.Series, float]:
+    """The values by seed on the test split, and the picked seed's: means over the tasks, for the common seeds.
 
-    The seed is picked task by task. Both are empty (NaN) where a task has no such figure.
+    The seed is picked task by task. Both are empty (NaN) where a task has no such value.
     """
-    by_task = [values_by_seed(table, task, model, measure) for task in meant]
-    mean = pd.concat(by_task, axis=1).dropna().mean(axis=1) if all(len(each) for each in by_task) else by_task[0][:0]
-    seeds = [picked_seed(table, task, model) for task in meant]
-    picks = [each.get(seed, np.nan) for each, seed in zip(by_task, seeds, strict=True)]
-    return mean, float(np.mean(picks))
+    by_task = [values_by_seed(table, task, model, measure) for task in row_tasks]
+    complete = all(len(by_seed) for by_seed in by_task)
+    mean = pd.concat(by_task, axis=1).dropna().mean(axis=1) if complete else by_task[0][:0]
+    seeds = [picked_seed(table, task, model) for task in row_tasks]
+    picked = [by_seed.get(seed, np.nan) for by_seed, seed in zip(by_task, seeds, strict=True)]
+    return mean, float(np.mean(picked))
 
 
-def threshold(row: dict, table: pd.DataFrame, meant: list[str]) -> float:
-    """What an aim asks for: its number, or the mean of the model that it names; NaN where that was not run."""
+def aim_threshold(row: dict, table: pd.DataFrame, row_tasks: list[str]) -> float:
+    """What an aim demands: its number, or the mean of the model that it names; NaN where that model was not run."""
     if row["kind"] != "aim":
         return np.nan
-    asked = parse_number(row["low"])
-    return asked if asked is not None else measured_values(table, meant, row["low"], row["measure"])[0].mean()
+    number = parse_number(row["low"])
+    return number if number is not None else mean_over_tasks(table, row_tasks, row["low"], row["measure"])[0].mean()
 
 
-def verdict(row: dict, found: dict, table: pd.DataFrame, meant: list[str]) -> str:
-    """Of an aim `reached` or `missed`; else how our mean lies to the figure: `above`, `below`, `within` or `equal`.
+def row_verdict(row: dict, measured: dict, table: pd.DataFrame, row_tasks: list[str]) -> str:
+    """Of an aim `reached` or `missed`; else our mean relative to the value: `above`, `below`, `within` or `equal`.
 
     `open` where one of the two was not measured.
     """
     if row["kind"] == "aim":
-        ours, asked = found[row["statistic"]], found["threshold"]
-        if not np.isfinite([ours, asked]).all():
+        ours, threshold = measured[row["statistic"]], measured["threshold"]
+        if not np.isfinite([ours, threshold]).all():
             return "open"
-        spare = asked - ours if row["statistic"] == "max" else ours - asked
-        return "reached" if spare >= -ROUNDING else "missed"
-    low, ours = parse_number(row["low"]), found["mean"]
+        margin = threshold - ours if row["statistic"] == "max" else ours - threshold
+        return "reached" if margin >= -ROUNDING else "missed"
+    low, ours = parse_number(row["low"]), measured["mean"]
     if row["kind"] == "here":
-        low, ours = found["mean"], measured_values(table, meant, row["ours"], row["measure"])[0].mean()
+        low, ours = measured["mean"], mean_over_tasks(table, row_tasks, row["ours"], row["measure"])[0].mean()
     high = low if row["kind"] == "here" or not row["high"] else parse_number(row["high"])
     if not np.isfinite([ours, low]).all():
         return "open"

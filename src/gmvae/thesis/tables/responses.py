@@ -7,88 +7,91 @@ import pandas as pd
 
 from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.writing import write_csv, write_text
-from gmvae.metrics.catalogue import decimals, format_fixed
+from gmvae.metrics.catalogue import RESPONSE_MEASURES, RESPONSE_TARGETS, decimals
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis import typeset
+from gmvae.thesis.tabular import NO_VALUE, centred, define_macro, header_line, small_spread, tabular
+from gmvae.thesis.typeset import latex_number, latex_text
 
-WAYS = {"": "w", "z_": "z"}  # what a model carries over to the other condition, where it can do both
-MEASURES = {  # by what stands after `response_` and the way, with the heading of the panel
+ROUTES = {"": "w", "z_": "z"}  # prefix of a metric -> the variable that a model keeps when it changes the condition
+TITLES = {  # of the panels, by measure
     "r2": "$r^2$, all genes",
     "r2_de": "$r^2$, 100 genes",
     "r2_score": "$R^2$, all genes",
     "r2_score_de": "$R^2$, 100 genes",
 }
-MACROS = {"": "responseprofiles", "change_": "responsechanges"}
+MACROS = {"": "responseprofiles", "change_": "responsechanges"}  # by target
 
 
 def tabulate_responses(metrics: Path, held: dict, names: dict, output: Path) -> None:
-    """Write two macros of panels, of profiles and of their changes, as LaTeX (output, .tex) and, beside it, as csv.
+    """Write the panels of all predicted responses, of profiles and of their changes, as LaTeX and, beside it, as csv.
 
-    metrics: results/metrics.csv. held: by task, in the order of the columns, {label, condition}. names: display names
-    of models, in the order of the rows. Raises Refused where a task has no predicted response.
+    Args:
+        metrics: The collected metrics, results/metrics.csv.
+        held: The held-out type by task, {label, condition}, in the order of the columns.
+        names: Display names of models by key, in the order of the rows.
+        output: The LaTeX file to write, results/tables/responses.tex; the csv has the same name.
+
+    Raises:
+        Refused: A task has no predicted response.
     """
     table = read_metrics(metrics)
     table = table[(table.split == "test") & table.metric.str.startswith("response_") & table.task.isin(list(held))]
     absent = sorted(set(held) - set(table.task))
     if absent or not held:
         raise Refused(f"{metrics}: no response of task {', '.join(absent)}; run `snakemake --cores all {metrics}`")
-    found = response_summaries(table, held, [model for model in names if model in set(table.model)])
-    heads = {task: typeset.text(entry["label"]) for task, entry in held.items()}
-    lines = ["% Written by gmvae.thesis.tables.responses: a change here is lost."]
-    for prefix, macro in MACROS.items():
-        panels = [response_panel(found, prefix + measure, heads, names) for measure in MEASURES]
-        joined = "\n\\par\\bigskip\n".join(panels)
-        lines.append(f"\\def\\{macro}{{%\n{joined}\n}}")
+    summaries = summarise_responses(table, held, [model for model in names if model in set(table.model)])
+    types = {task: latex_text(entry["label"]) for task, entry in held.items()}
+    lines = [header_line("gmvae.thesis.tables.responses")]
+    for target in RESPONSE_TARGETS:
+        panels = [response_panel(summaries, target, measure, types, names) for measure in RESPONSE_MEASURES]
+        lines.append(define_macro(MACROS[target], "\n\\par\\bigskip\n".join(panels)))
     write_text("\n".join(lines) + "\n", output)
-    write_csv(found, output.with_suffix(".csv"))
+    write_csv(summaries, output.with_suffix(".csv"))
 
 
-def response_summaries(table: pd.DataFrame, held: dict, models: list[str]) -> pd.DataFrame:
-    """One row per model, way, measure and task, and one for the mean of the tasks (task "mean"): mean, sd, n_seeds.
+def summarise_responses(table: pd.DataFrame, held: dict, models: list[str]) -> pd.DataFrame:
+    """One row per model, route (`way`), measure and task, and one for the mean of the tasks: mean, sd, n_seeds.
 
-    The mean of the tasks is taken seed by seed, and over those seeds that every task has.
+    The mean of the tasks (task "mean") is taken seed by seed, over the seeds that every task has.
     """
+    measures = [target + measure for target in RESPONSE_TARGETS for measure in RESPONSE_MEASURES]
     rows = []
     for model in models:
-        for way in WAYS:
-            for measure in [prefix + name for prefix in MACROS for name in MEASURES]:
-                of_model = table[(table.model == model) & (table.metric == f"response_{way}{measure}")]
+        for route, variable in ROUTES.items():
+            for measure in measures:
+                of_model = table[(table.model == model) & (table.metric == f"response_{route}{measure}")]
                 by_task = of_model.pivot(index="seed", columns="task", values="value").reindex(columns=list(held))
                 if by_task.isna().all(axis=None):
                     continue
                 by_task["mean"] = by_task.mean(axis=1, skipna=False)
                 for task, values in by_task.items():
-                    row = {"model": model, "way": WAYS[way], "measure": measure, "task": task}
+                    row = {"model": model, "way": variable, "measure": measure, "task": task}
                     row |= {"label": held[task]["label"] if task in held else "", "mean": values.mean()}
                     rows.append(row | {"sd": values.std(ddof=1), "n_seeds": int(values.notna().sum())})
     return pd.DataFrame(rows)
 
 
-def response_panel(found: pd.DataFrame, measure: str, heads: dict[str, str], names: dict) -> str:
-    """One tabular: a row per model and way, a mean per held-out type, their mean and its spread over seeds."""
-    of_measure = found[found.measure == measure]
-    title = MEASURES[measure.removeprefix("change_")]
-    head = [title, *(rf"\multicolumn{{1}}{{c}}{{{head}}}" for head in [*heads.values(), "Mean"])]
-    body = []
-    for (model, way), here in of_measure.groupby(["model", "way"], sort=False):
-        both = of_measure[of_measure.model == model].way.nunique() > 1
-        name = typeset.text(names[model]) + (rf", through ${way}$" if both else "")
-        here = here.set_index("task")
-        cells = [value_cell(here["mean"].get(task, np.nan)) for task in heads]
-        body.append(" & ".join([name, *cells, value_cell(here.loc["mean", "mean"], here.loc["mean", "sd"])]) + r" \\")
-    columns = "r" * (len(heads) + 1)
-    lines = [rf"\fittedtabular{{{columns}}}{{\toprule", " & ".join(head) + r" \\", r"\midrule", *body, r"\bottomrule}"]
-    return "\n".join(lines)
+def response_panel(summaries: pd.DataFrame, target: str, measure: str, types: dict[str, str], names: dict) -> str:
+    """One tabular: a row per model and route, a mean per held-out type, their mean and its spread over seeds."""
+    of_measure = summaries[summaries.measure == target + measure]
+    head = [TITLES[measure], *(centred(name) for name in [*types.values(), "Mean"])]
+    rows = []
+    for (model, variable), of_route in of_measure.groupby(["model", "way"], sort=False):
+        several_routes = of_measure[of_measure.model == model].way.nunique() > 1
+        name = latex_text(names[model]) + (rf", through ${variable}$" if several_routes else "")
+        by_task = of_route.set_index("task")
+        means = [response_cell(by_task["mean"].get(task, np.nan)) for task in types]
+        rows.append([name, *means, response_cell(by_task.loc["mean", "mean"], by_task.loc["mean", "sd"])])
+    return tabular(head, rows)
 
 
-def value_cell(mean: float, sd: float = float("nan")) -> str:
+def response_cell(mean: float, sd: float = float("nan")) -> str:
     """A cell: the mean, and its spread where there is one."""
     if np.isnan(mean):
-        return r"\multicolumn{1}{c}{--}"
+        return NO_VALUE
     places = decimals("response_r2")
-    spread = "" if np.isnan(sd) else rf"\,{{\tiny$\pm$\,{format_fixed(sd, places)}}}"
-    return typeset.number(mean, places) + spread
+    return latex_number(mean, places) + ("" if np.isnan(sd) else small_spread(sd, places))
 
 
 if __name__ == "__main__":
