@@ -1,6 +1,5 @@
 """From raw data to the thesis. `snakemake --cores all` makes everything; what is made is chosen in config.yaml."""
 
-import json
 import os
 import shutil
 import sys
@@ -8,10 +7,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
-from gmvae.pipeline import plan
+from gmvae.pipeline import plan, step_options
+from gmvae.pipeline.code_digest import source_digest
 from gmvae.pipeline.config_checks import check_config
 from gmvae.pipeline.errors import Refused
-from gmvae.pipeline.sources import ROOT, parameter_names, source_files
+from gmvae.pipeline.priorities import training_priorities
+from gmvae.pipeline.sources import ROOT
+from gmvae.pipeline.step_options import option_words
 
 
 configfile: Path(workflow.basedir, "config.yaml")
@@ -34,6 +36,7 @@ os.environ["PYTHONPATH"] = str(Path(workflow.basedir, "src"))
 for library in "OMP", "OPENBLAS", "MKL", "NUMBA":
     os.environ[f"{library}_NUM_THREADS"] = str(config["threads"])
 os.environ["MPLBACKEND"] = "Agg"
+os.environ |= step_options.switches(config)  # what changes no result is no part of a rule
 GPU = config["device"] == "cuda" or config["device"] == "auto" and shutil.which("nvidia-smi") is not None
 
 

@@ -1,13 +1,10 @@
 """What a run was made with: written beside its results, read by appendix A of the thesis, never by a metric."""
 
-import json
 import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 
-from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import ROOT
 
 PACKAGES = (
@@ -65,18 +62,3 @@ def git(*arguments: str) -> str | None:
         return None
     # A copy of the project inside somebody else's checkout must not be given that checkout's commit.
     return None if prefix.stdout.strip() else answer.stdout.strip()
-
-
-NEEDED = ("settings", "seeds", "versions", "commit", "dirty", "device")
-
-
-def read_provenance(path: Path) -> dict:
-    """The content of a provenance.json."""
-    try:
-        made = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in NEEDED if key not in made]
-    except (OSError, ValueError) as fault:
-        raise Refused(f"{path}: not readable ({fault}); remove it and run the study again") from fault
-    if missing:
-        raise Refused(f"{path}: the keys {', '.join(missing)} are missing; remove it and run the study again")
-    return made

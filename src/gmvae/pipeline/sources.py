@@ -1,7 +1,7 @@
-"""Which project files a module depends on, read off its import statements without importing anything.
+"""What the project's files define, read off their syntax trees without importing anything: it takes no time.
 
-Snakemake does not look inside imports; its rules name these files as inputs, so that a change re-runs what it touches
-and nothing else. Paths are relative to the project's root: Snakemake compares checksums of relative paths only.
+The Snakefile asks on every call which plug-ins there are and which settings they take; `python -m gmvae` asks for the
+steps.
 """
 
 import ast
@@ -24,26 +24,9 @@ def module_path(module: str) -> Path:
 
 
 @cache
-def project_imports(module: str) -> tuple[str, ...]:
-    """The package's own modules that a module imports, at whatever depth of its code, sorted."""
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return tuple(sorted(name for name in found if name.startswith("gmvae.") and (ROOT / module_path(name)).is_file()))
-
-
-def source_files(*modules: str) -> list[str]:
-    """The files that the modules depend on, themselves included, sorted, relative to the project's root."""
-    reached, waiting = set(), list(modules)
-    while waiting:
-        module = waiting.pop()
-        if module not in reached:
-            reached.add(module)
-            waiting.extend(project_imports(module))
-    return sorted(str(module_path(module)) for module in reached)
+def syntax_tree(module: str) -> ast.Module:
+    """The syntax tree of a module, parsed once per process; not to be changed."""
+    return ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))
 
 
 def parameter_names(module: str, function: str) -> list[str]:
@@ -67,10 +50,23 @@ def annotation_types(arguments: list[ast.arg]) -> dict[str, str]:
 def function_signature(module: str, function: str) -> ast.arguments:
     """The arguments of a function, or of `Class.method`, as its source has them."""
     *outer, last = function.split(".")
-    body = ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8")).body
+    body = syntax_tree(module).body
     for name in outer:
         body = next(node for node in body if isinstance(node, ast.ClassDef) and node.name == name).body
     return next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == last).args
+
+
+def class_flag(module: str, name: str) -> bool:
+    """Whether the class Model of a module says `name = True`."""
+    tree = next(node for node in syntax_tree(module).body if isinstance(node, ast.ClassDef) and node.name == "Model")
+    values = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id == name
+    ]
+    return values == [True]
 
 
 @cache

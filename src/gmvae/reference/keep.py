@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from gmvae.formats.provenance import read_provenance
+from gmvae.formats.provenance_reader import read_provenance
 from gmvae.formats.writing import write_atomically, write_csv, write_json
 from gmvae.pipeline import plan
 from gmvae.pipeline.command import run_step

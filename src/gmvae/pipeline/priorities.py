@@ -1,0 +1,36 @@
+"""Which trainings start first: those that take longest, so that no core waits for a last one."""
+
+from gmvae.pipeline import plan
+from gmvae.pipeline.sources import class_flag
+
+WIDTH = 128  # of hidden layers, where a model's settings do not say it
+PRECISION_COST = {"float64": 2.0, "float32": 1.0, "bfloat16": 0.5}
+
+
+def training_priorities(config: dict) -> dict[tuple[str, str], int]:
+    """The priority of each training of the study, by task and model: 2 for the cheapest, more for what takes longer.
+
+    Snakemake starts the ready jobs of the highest priority. What trainings wait for has more than any of them; what
+    follows from them has less, and runs when all have started.
+    """
+    runs = [(task, model) for task in plan.tasks(config) for model in plan.trained_models(config, task)]
+    costs = {run: training_cost(config, *run) for run in runs}
+    return {run: 2 + sum(other < cost for other in costs.values()) for run, cost in costs.items()}
+
+
+def training_cost(config: dict, task: str, model: str) -> float:
+    """About how long a training takes beside others on the same data set, in no unit.
+
+    The rows are not known before the data set is prepared. The factors are those of measured trainings: a model with
+    components takes twice as long for a row; further draws share the encoder, and so do the K decodings of a model
+    that decodes every row once per class.
+    """
+    module = f"gmvae.models.{config['models'][model]['module']}"
+    training = plan.training_settings(config, task, model)
+    per_row = 2.0 if class_flag(module, "has_components") else 1.0
+    if class_flag(module, "decodes_class"):
+        per_row = (1 + plan.n_components(config, task, model)) / 2
+    draws = (1 + training["n_samples"]) / 2
+    width = plan.model_settings(config, task, model).get("n_hidden", WIDTH)
+    precision = PRECISION_COST.get(training["precision"], 1.0)
+    return training["epochs"] * per_row * draws * width * precision * len(plan.seeds(config))
