@@ -31,7 +31,8 @@ rule prepare:
     priority: 1000
     params:
         code=lambda wc: source_digest(
-            "gmvae.data.prepare", *step_options.plugin_modules("data.readers", *plan.dataset_sources(config, wc.dataset))
+            "gmvae.data.prepare",
+            *step_options.plugin_modules("data.readers", *plan.dataset_sources(config, wc.dataset)),
         ),
         options=lambda wc: option_words(
             {"raw": step_options.raw_folder(config, wc.dataset), **plan.prepare_options(config, wc.dataset)}

@@ -27,10 +27,10 @@ rule train:
         "results/logs/train/{task}/{model}.benchmark.tsv"
     wildcard_constraints:
         model=alternatives("module"),
+    priority: lambda wc: PRIORITIES.get((wc.task, wc.model), 2)
     threads: config["threads"]
     resources:
         gpu=int(GPU),
-    priority: lambda wc: PRIORITIES.get((wc.task, wc.model), 2)
     params:
         code=code("gmvae.runs.train", "models", "module"),
         options=lambda wc: option_words(
