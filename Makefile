@@ -30,7 +30,7 @@ compare: $(STAMP)  ## your results/metrics.csv beside the reference of the same 
 
 reference: $(STAMP)  ## keep the finished study as the reference: make reference STUDY=full
 	.venv/bin/python -m gmvae.reference.keep --study $(STUDY) --results results --output results/reference/$(STUDY) \
-		--config config.yaml --records .snakemake/metadata
+		--config config.yaml
 	$(MAKE) readme
 
 readme: $(STAMP)  ## README's tables of results, from results/reference

@@ -11,10 +11,9 @@ and changes no result either. A test shows that nothing in the listed modules re
 
 import ast
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 
-from gmvae.pipeline.sources import ROOT, module_path, syntax_tree
+from gmvae.pipeline.sources import ROOT, module_path, statements, syntax_tree
 from gmvae.pipeline.syntax_digest import tree_digest
 
 NO_SOURCES = {  # modules that no result depends on, each with the reason
@@ -67,14 +66,6 @@ def project_imports(module: str) -> tuple[str, ...]:
     parts = [name.split(".") for name in {*names, module} if name.split(".")[0] == "gmvae"]
     names |= {".".join([*part[:n], "__init__"]) for part in parts for n in range(1, len(part) + 1)}
     return tuple(sorted(name for name in names - {module} if is_module(name)))
-
-
-def statements(node: ast.AST) -> Iterator[ast.AST]:
-    """All statements inside a module or a statement; expressions are not looked into, which would take long."""
-    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-        for statement in getattr(node, field, []):
-            yield statement
-            yield from statements(statement)
 
 
 @cache

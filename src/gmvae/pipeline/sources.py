@@ -5,6 +5,7 @@ steps.
 """
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def module_path(module: str) -> Path:
 def syntax_tree(module: str) -> ast.Module:
     """The syntax tree of a module, parsed once per process; not to be changed."""
     return ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements inside a module or a statement; expressions are not looked into, which would take long."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for statement in getattr(node, field, []):
+            yield statement
+            yield from statements(statement)
 
 
 def parameter_names(module: str, function: str) -> list[str]:

@@ -10,6 +10,8 @@ import ast
 import hashlib
 from collections.abc import Iterator
 
+from gmvae.pipeline.sources import statements
+
 LOGGING = ("debug", "info", "warning", "warn", "error", "exception", "critical", "log")
 LOGGERS = ("logging", "logger", "log", "warnings")
 WORDING = (  # functions and methods that words are made with
@@ -51,7 +53,7 @@ def append_node(node: object, parts: list[str], texts: frozenset[str]) -> None:
     elif isinstance(node, list):
         parts.append("[")
         for item in node:
-            if is_wording(item, texts):
+            if isinstance(item, ast.stmt) and is_wording(item, texts):
                 append_all(working_parts([item.value]), parts, texts)
             else:
                 append_node(item, parts, texts)
@@ -66,7 +68,7 @@ def append_all(nodes: list[ast.expr], parts: list[str], texts: frozenset[str]) -
         append_node(node, parts, texts)
 
 
-def is_wording(item: object, texts: frozenset[str]) -> bool:
+def is_wording(item: ast.stmt, texts: frozenset[str]) -> bool:
     """Whether a statement is a docstring, a message, or makes a text that only messages use."""
     if isinstance(item, ast.Expr):
         return isinstance(item.value, ast.Constant) or is_message(item.value)
@@ -122,14 +124,14 @@ def called_name(call: ast.Call) -> str:
 
 def message_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
     """The local names that messages of a function use and nothing else in it does."""
-    nodes = list(ast.walk(function))
-    messages = [node for node in nodes if is_message(node)]
-    messages += [message for message in map(message_of, nodes) if message is not None]
+    lines = list(statements(function))
+    messages = [line.value for line in lines if isinstance(line, ast.Expr) and is_message(line.value)]
+    messages += [message for message in map(message_of, lines) if message is not None]
     names = loaded_names(messages)
     if not names:
         return frozenset()
     elsewhere = [function, *[part for message in messages for part in without_words(message)]]
-    shared = {name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+    shared = {name for line in lines if isinstance(line, ast.Global | ast.Nonlocal) for name in line.names}
     return frozenset(names - shared - loaded_names(elsewhere, {id(message) for message in messages}))
 
 
