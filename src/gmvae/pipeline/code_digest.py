@@ -54,10 +54,26 @@ def source_modules(*modules: str) -> tuple[str, ...]:
 
 
 @cache
+def read_module(module: str) -> tuple[tuple[str, ...], str]:
+    """What a module imports of this package, and the digest of its syntax tree; the tree is not kept."""
+    tree = syntax_tree(module)
+    return tuple(sorted(imported_names(module, tree))), tree_digest(tree)
+
+
 def project_imports(module: str) -> tuple[str, ...]:
     """The package's own modules that a module imports, at whatever depth of its code, sorted; with their packages."""
+    return read_module(module)[0]
+
+
+def module_digest(module: str) -> str:
+    """The digest of a module's syntax tree."""
+    return read_module(module)[1]
+
+
+def imported_names(module: str, tree: ast.Module) -> set[str]:
+    """The files of this package that a module's imports run: modules, and the __init__ of each package on the way."""
     names, package = set(), module.split(".")
-    for node in statements(syntax_tree(module)):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
@@ -65,16 +81,10 @@ def project_imports(module: str) -> tuple[str, ...]:
             names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
     parts = [name.split(".") for name in {*names, module} if name.split(".")[0] == "gmvae"]
     names |= {".".join([*part[:n], "__init__"]) for part in parts for n in range(1, len(part) + 1)}
-    return tuple(sorted(name for name in names - {module} if is_module(name)))
+    return {name for name in names - {module} if is_module(name)}
 
 
 @cache
 def is_module(name: str) -> bool:
     """Whether the name is that of a file of this package."""
     return name.startswith("gmvae.") and (ROOT / module_path(name)).is_file()
-
-
-@cache
-def module_digest(module: str) -> str:
-    """The digest of a module's syntax tree."""
-    return tree_digest(syntax_tree(module))

@@ -6,7 +6,7 @@ steps.
 
 import ast
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,9 +24,9 @@ def module_path(module: str) -> Path:
     return Path("src", *module.split(".")).with_suffix(".py")
 
 
-@cache
+@lru_cache(maxsize=2)
 def syntax_tree(module: str) -> ast.Module:
-    """The syntax tree of a module, parsed once per process; not to be changed."""
+    """The syntax tree of a module, not to be changed. Few are kept: all of them would slow the collection of garbage."""
     return ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))
 
 
