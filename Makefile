@@ -6,7 +6,8 @@
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
-SNAKEMAKE := .venv/bin/snakemake --cores all
+# On a terminal, bars and what runs; elsewhere Snakemake's own lines. Its log file, .snakemake/log, has all either way.
+SNAKEMAKE := .venv/bin/snakemake --cores all $$(test -t 2 && echo --logger=rich)
 STUDY := embedded
 PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 8
 LATEX := latexmk biber texlive-latex-recommended texlive-latex-extra texlive-science texlive-pictures \

@@ -1,9 +1,9 @@
 """Which trainings start first: those that take longest, so that no core waits for a last one."""
 
 from gmvae.pipeline import plan
-from gmvae.pipeline.sources import class_flag
+from gmvae.pipeline.sources import class_flag, keyword_defaults
 
-WIDTH = 128  # of hidden layers, where a model's settings do not say it
+NARROW = 16  # the width of a model without hidden layers
 PRECISION_COST = {"float64": 2.0, "float32": 1.0, "bfloat16": 0.5}
 
 
@@ -31,6 +31,6 @@ def training_cost(config: dict, task: str, model: str) -> float:
     if class_flag(module, "decodes_class"):
         per_row = (1 + plan.n_components(config, task, model)) / 2
     draws = (1 + training["n_samples"]) / 2
-    width = plan.model_settings(config, task, model).get("n_hidden", WIDTH)
+    width = plan.model_settings(config, task, model).get("n_hidden", keyword_defaults(module).get("n_hidden", NARROW))
     precision = PRECISION_COST.get(training["precision"], 1.0)
     return training["epochs"] * per_row * draws * width * precision * len(plan.seeds(config))

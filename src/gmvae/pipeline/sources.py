@@ -26,7 +26,7 @@ def module_path(module: str) -> Path:
 
 @lru_cache(maxsize=2)
 def syntax_tree(module: str) -> ast.Module:
-    """The syntax tree of a module, not to be changed. Few are kept: all of them would slow the collection of garbage."""
+    """The syntax tree of a module, not to be changed. Few are kept: many slow down the collection of garbage."""
     return ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))
 
 
@@ -48,6 +48,13 @@ def parameter_names(module: str, function: str) -> list[str]:
 def keyword_types(module: str, function: str) -> dict[str, str]:
     """The keyword-only parameters, what the config may set, each with its type as the source has it."""
     return annotation_types(function_signature(module, function).kwonlyargs)
+
+
+def keyword_defaults(module: str) -> dict[str, object]:
+    """The default values of the settings of a module's class Model, as far as they are plain constants."""
+    arguments = function_signature(module, "Model.__init__")
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return {argument.arg: value.value for argument, value in pairs if isinstance(value, ast.Constant)}
 
 
 def annotation_types(arguments: list[ast.arg]) -> dict[str, str]:
