@@ -11,7 +11,6 @@ from gmvae.pipeline import plan, step_options
 from gmvae.pipeline.code_digest import source_digest
 from gmvae.pipeline.config_checks import check_config
 from gmvae.pipeline.errors import Refused
-from gmvae.pipeline.priorities import training_priorities
 from gmvae.pipeline.sources import ROOT
 from gmvae.pipeline.step_options import option_words
 

@@ -1,4 +1,4 @@
-"""What the rules hand to the steps, beyond what `plan` says: files, and options as words of a command line.
+"""What the rules hand on, beyond what `plan` says: files, options as words of a command line, and priorities.
 
 The Snakefile reads this on every call, so it imports nothing heavy.
 """
@@ -7,9 +7,11 @@ import json
 
 from gmvae.pipeline import plan
 from gmvae.pipeline.command import SWITCHES, switch_variable
-from gmvae.pipeline.sources import parameter_names
+from gmvae.pipeline.sources import class_flag, keyword_defaults, parameter_names
 
 CONTROLS = ("truth", "random")  # baselines that bound every metric
+NARROW = 16  # the width of a model without hidden layers
+PRECISION_COST = {"float64": 2.0, "float32": 1.0, "bfloat16": 0.5}
 
 
 def switches(config: dict) -> dict[str, str]:
@@ -182,3 +184,32 @@ def title_page(config: dict) -> dict[str, str]:
     """What the title page says, sorted by key."""
     entries = {key: config["thesis"][key] for key in ("author", "place", "date")}
     return dict(sorted({**entries, "study": plan.study_entry(config)["title"]}.items()))
+
+
+def training_priorities(config: dict) -> dict[tuple[str, str], int]:
+    """The priority of each training of the study, by task and model: 2 for the cheapest, more for what takes longer.
+
+    Snakemake starts the ready jobs of the highest priority. What trainings wait for has more than any of them; what
+    follows from them has less, and runs when all have started.
+    """
+    runs = [(task, model) for task in plan.tasks(config) for model in plan.trained_models(config, task)]
+    costs = {run: training_cost(config, *run) for run in runs}
+    return {run: 2 + sum(other < cost for other in costs.values()) for run, cost in costs.items()}
+
+
+def training_cost(config: dict, task: str, model: str) -> float:
+    """About how long a training takes beside others on the same data set, in no unit.
+
+    The rows are not known before the data set is prepared. The factors are those of measured trainings: a model with
+    components takes twice as long for a row; further draws share the encoder, and so do the K decodings of a model
+    that decodes every row once per class.
+    """
+    module = f"gmvae.models.{config['models'][model]['module']}"
+    training = plan.training_settings(config, task, model)
+    per_row = 2.0 if class_flag(module, "has_components") else 1.0
+    if class_flag(module, "decodes_class"):
+        per_row = (1 + plan.n_components(config, task, model)) / 2
+    draws = (1 + training["n_samples"]) / 2
+    width = plan.model_settings(config, task, model).get("n_hidden", keyword_defaults(module).get("n_hidden", NARROW))
+    precision = PRECISION_COST.get(training["precision"], 1.0)
+    return training["epochs"] * per_row * draws * width * precision * len(plan.seeds(config))
