@@ -6,7 +6,8 @@
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
-SNAKEMAKE := .venv/bin/snakemake --cores all
+# On a terminal, bars and what runs; elsewhere Snakemake's own lines. Its log file, .snakemake/log, has all either way.
+SNAKEMAKE := .venv/bin/snakemake --cores all $$(test -t 2 && echo --logger=rich)
 STUDY := embedded
 PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 8
 LATEX := $(shell sed -n '/^[a-z]/p' thesis/latex-packages.txt)
@@ -29,7 +30,7 @@ compare: $(STAMP)  ## your results/metrics.csv beside the reference of the same 
 
 reference: $(STAMP)  ## keep the finished study as the reference: make reference STUDY=full
 	.venv/bin/python -m gmvae.reference.keep --study $(STUDY) --results results --output results/reference/$(STUDY) \
-		--config config.yaml --records .snakemake/metadata
+		--config config.yaml
 	$(MAKE) readme
 
 readme: $(STAMP)  ## the tables of results/reference/README.md

@@ -1,6 +1,5 @@
 """From raw data to the thesis. `snakemake --cores all` makes everything; what is made is chosen in config.yaml."""
 
-import json
 import os
 import shutil
 import sys
@@ -8,11 +7,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
-from gmvae.pipeline import dataset_plan, plan
+from gmvae.pipeline import dataset_plan, plan, step_options
 from gmvae.pipeline.config_checks import check_config, parse_switches
 from gmvae.pipeline.config_files import catalogue_files, read_yaml
 from gmvae.pipeline.errors import exit_if_refused
-from gmvae.pipeline.sources import ROOT, parameter_names, source_files
+from gmvae.pipeline.code_digest import source_digest
+from gmvae.pipeline.sources import ROOT
+from gmvae.pipeline.step_options import option_words
 
 # Later files win: the catalogues, config.yaml, each --configfile, --config.
 CONFIG_FILES = [*catalogue_files(Path(workflow.basedir)), Path(workflow.basedir, "config.yaml")]
@@ -35,6 +36,7 @@ os.environ["PYTHONPATH"] = str(Path(workflow.basedir, "src"))
 for library in "OMP", "OPENBLAS", "MKL", "NUMBA":
     os.environ[f"{library}_NUM_THREADS"] = str(config["threads"])
 os.environ["MPLBACKEND"] = "Agg"
+os.environ |= step_options.switches(config)  # what changes no result is no part of a rule
 GPU = config["device"] == "cuda" or config["device"] == "auto" and shutil.which("nvidia-smi") is not None
 
 

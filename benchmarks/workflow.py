@@ -1,22 +1,20 @@
 """What Snakemake adds to the work of the steps: `python -m benchmarks.workflow --output workflow.csv`.
 
-A whole study is made in a copy of the project, one job at a time, but for the PDF. Snakemake notes when each job began
-and ended; what the whole call took beyond the sum of the jobs is its own.
+A whole study is made in a copy of the project, one job at a time, but for the PDF. Snakemake notes how long each job
+took; what the whole call took beyond the sum of the jobs is its own.
 """
 
-import json
 import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import pandas as pd
-
 from benchmarks.processes import answer
 from benchmarks.records import record
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.sources import ROOT
+from gmvae.reference.wall_times import read_jobs
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache")
 
@@ -47,12 +45,11 @@ def seconds(call: list[str], folder: Path) -> float:
 
 
 def jobs(project: Path) -> dict[str, dict[str, float]]:
-    """How many jobs each rule had, and their seconds, as Snakemake has them; a job is noted once for each output."""
-    notes = [path for path in (project / ".snakemake/metadata").rglob("*") if path.is_file()]
-    found = pd.DataFrame([json.loads(path.read_text(encoding="utf-8")) for path in notes])
-    found = found.groupby("shellcmd").agg(rule=("rule", "first"), start=("starttime", "min"), end=("endtime", "max"))
-    by_rule = (found["end"] - found["start"]).groupby(found["rule"]).agg(["size", "sum"])
-    return {str(rule): {"jobs": int(row["size"]), "seconds": float(row["sum"])} for rule, row in by_rule.iterrows()}
+    """How many jobs each rule had, and their seconds, from the benchmark files that Snakemake wrote."""
+    rules: dict[str, list[float]] = {}
+    for job in read_jobs(project / "results/logs"):
+        rules.setdefault(job.rule, []).append(job.end - job.start)
+    return {rule: {"jobs": len(times), "seconds": sum(times)} for rule, times in sorted(rules.items())}
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from gmvae.formats.weights import build_model, load_weights, save_weights
 from gmvae.models.interface import LatentModel
 from gmvae.nn.objective import elbo, loss
 from gmvae.nn.random_streams import make_generators
+from gmvae.pipeline.code_digest import project_imports
 from gmvae.pipeline.errors import Refused
-from gmvae.pipeline.sources import project_imports
 from gmvae.training.schedule import Training
 
 pytestmark = pytest.mark.parametrize("module", MODELS)

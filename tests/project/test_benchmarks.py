@@ -1,6 +1,5 @@
 """The benchmarks count what they say: ratios within rounds, products' operations, seconds of jobs; their data sets."""
 
-import json
 import sys
 
 import anndata
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from support import finished
 from support.models import train_model
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -121,15 +121,10 @@ def test_a_training_s_products_are_all_recorded_and_can_be_made_again():
         call[0](*[products.filled(part) for part in call[1]])
 
 
-def test_a_job_counts_once_however_many_files_it_made(tmp_path):
-    notes = tmp_path / ".snakemake/metadata"
-    notes.mkdir(parents=True)
-    for i, (rule, command, start, end) in enumerate(
-        [("train", "a", 1.0, 4.0), ("train", "a", 1.1, 4.5), ("train", "b", 0.0, 2.0), ("figure", "c", 0.0, 1.0)]
-    ):
-        note = {"rule": rule, "shellcmd": command, "starttime": start, "endtime": end}
-        (notes / str(i)).write_text(json.dumps(note))
-    assert workflow.jobs(tmp_path) == {"figure": {"jobs": 1, "seconds": 1.0}, "train": {"jobs": 2, "seconds": 5.5}}
+def test_the_jobs_of_a_study_are_counted_by_rule(tmp_path):
+    for name, start, end in (("train/toy/a", 1.0, 4.5), ("train/toy/b", 0.0, 2.0), ("collect", 0.0, 1.0)):
+        finished.write_benchmark(tmp_path / "results/logs", name, start, end)
+    assert workflow.jobs(tmp_path) == {"collect": {"jobs": 1, "seconds": 1.0}, "train": {"jobs": 2, "seconds": 5.5}}
 
 
 def test_cells_and_images_keep_the_contract_of_data_sets(tmp_path):

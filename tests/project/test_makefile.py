@@ -1,6 +1,7 @@
 """The branches of the Makefile, on a copy of it with programs that only note how they were called."""
 
 import os
+import pty
 import shutil
 import subprocess
 from pathlib import Path
@@ -82,6 +83,21 @@ def test_make_installs_latex_as_root(project):
     assert [call.split()[1] for call in project.called("apt-get")] == ["update", "install"]
     assert "texlive-science" in project.called("apt-get")[1]
     assert project.called("snakemake") == ["snakemake --cores all"]
+
+
+def test_on_a_terminal_make_shows_bars(project):
+    """A plain call of Snakemake needs no plugin, so nothing but make asks for it."""
+    project.latex()
+    ours, theirs = pty.openpty()
+    environment = {"PATH": str(project.bin), "HOME": str(project.root)}
+    command = [shutil.which("make")]
+    finished = subprocess.run(command, cwd=project.root, env=environment, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    os.close(ours)
+    assert finished.returncode == 0
+    assert project.called("snakemake") == ["snakemake --cores all --logger=rich"]
+    profile = (ROOT / "profiles/default/config.yaml").read_text()
+    assert "logger" not in profile
 
 
 @pytest.mark.parametrize("user", ["not root", "root without apt", "root whose apt fails"])

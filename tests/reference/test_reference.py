@@ -1,6 +1,7 @@
 """The committed reference of a study, the wall times in it, and the comparison of a user's metrics with it."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -21,7 +22,7 @@ from gmvae.reference.keep import fingerprint, keep_reference
 def kept(folder, study: str = "small"):
     """The reference made from a checkout."""
     output = folder / "results/reference" / study
-    keep_reference(study, folder / "results", output, folder / "config.yaml", folder / ".snakemake/metadata")
+    keep_reference(study, folder / "results", output, folder / "config.yaml")
     return output
 
 
@@ -54,7 +55,7 @@ def test_busy_seconds_and_jobs_at_once_are_those_of_a_clock():
     draws = np.random.default_rng(1)
     starts = draws.integers(0, 300, 40)
     jobs = [
-        wall_times.Job(start, start + length, "r", "o")
+        wall_times.Job(start, start + length, "r", ())
         for start, length in zip(starts, draws.integers(1, 9, 40), strict=True)
     ]
     running = np.array([sum(job.start <= t < job.end for job in jobs) for t in range(400)])
@@ -102,9 +103,13 @@ def test_an_unknown_study_and_missing_metrics_are_refused(checkout):
         kept(checkout)
 
 
-def test_a_torn_record_is_refused(checkout):
-    finished.record(checkout / ".snakemake/metadata", "results/x", "x", "train", None, None)
-    with pytest.raises(Refused, match="no record of a finished job"):
+def test_a_damaged_benchmark_file_and_none_at_all_are_refused(checkout):
+    logs = checkout / "results/logs"
+    finished.write_benchmark(logs, "train/toy/ae", 0.0, 1.0).write_text("")
+    with pytest.raises(Refused, match=r"train/toy/ae.benchmark.tsv"):
+        kept(checkout)
+    shutil.rmtree(logs)
+    with pytest.raises(Refused, match=r"results/logs: no benchmark files"):
         kept(checkout)
 
 

@@ -16,14 +16,6 @@ from gmvae.data.split import divide_rows
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.metrics_table import COLUMNS
 from gmvae.formats.weights import load_weights
-from gmvae.metrics.response import (
-    differential_genes,
-    halvings,
-    profile_measures,
-    rank_sum,
-    response_measures,
-    squared_correlation,
-)
 from gmvae.nn.batches import rows_from_dataset, select_rows
 from gmvae.nn.inference import embed_rows
 from gmvae.nn.likelihoods import Likelihood
@@ -37,6 +29,14 @@ from gmvae.runs.expect import expect
 from gmvae.runs.held_out import find_held_out
 from gmvae.runs.observe import observe
 from gmvae.runs.respond import as_seen_by_models, predict_cells, respond
+from gmvae.runs.response_measures import (
+    differential_genes,
+    halvings,
+    profile_measures,
+    rank_sum,
+    response_measures,
+    squared_correlation,
+)
 from gmvae.runs.responses import mean_shift, no_change
 from gmvae.runs.train import train
 from gmvae.thesis.figures import response

@@ -33,7 +33,8 @@ def planned(project: Path, *arguments: str) -> set[str]:
 
 
 def edited(file: Path, old: str = "", new: str = "") -> None:
-    """Replace a text in a file, or add a comment at its end."""
+    """Replace a text in a file, or add something that counts at its end: a constant to code, a comment to a text."""
     text = file.read_text()
     assert old in text, f"{file} has no {old!r}"
-    file.write_text(text.replace(old, new, 1) if old else f"{text}\n# edited\n")
+    more = "EDITED = True" if file.suffix == ".py" else "# edited"
+    file.write_text(text.replace(old, new, 1) if old else f"{text}\n{more}\n")

@@ -1,4 +1,4 @@
-"""A train process that is killed, told to end, or in which seeds diverge: as users and clusters meet it."""
+"""A training that is killed, that a signal ends, or in which seeds diverge: as users and clusters meet it."""
 
 import json
 import math
@@ -24,8 +24,8 @@ SETTINGS = {"n_latent": 4, "n_hidden": 16}
 PLAN = {"epochs": 12, "batch_size": 32, "learning_rate": 1e-3, "autoencode_epochs": 3, "guide_epochs": 3}
 
 
-def started(toy, folder, module="gmdvae", minutes=0.0, **training):
-    """A process that trains into the folder."""
+def start_training(toy, folder, module="gmdvae", minutes=0.0, **training):
+    """Start a process that trains into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     options = {
         "data": toy / "toy.h5ad",
@@ -44,13 +44,13 @@ def started(toy, folder, module="gmdvae", minutes=0.0, **training):
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def results(folder):
+def output_bytes(folder):
     """The bytes of the weights and of the history."""
     return [(folder / name).read_bytes() for name in ("weights.safetensors", "history.csv")]
 
 
-def until(happened, process, seconds=300):
-    """Wait for something that the process does."""
+def wait_until(happened, process, seconds=300):
+    """Wait until the process has done something."""
     end = time.monotonic() + seconds
     while not happened():
         assert process.poll() is None and time.monotonic() < end
@@ -60,18 +60,18 @@ def until(happened, process, seconds=300):
 # ---------------------------------------------------------------------------------------------------------- signals
 
 
-def test_told_to_end_it_saves_and_goes_on_from_there(toy, tmp_path):
+def test_a_signal_makes_it_save_and_the_next_run_goes_on_from_there(toy, tmp_path):
     run(toy, tmp_path / "whole")
-    folder = tmp_path / "told"
-    process = started(toy, folder, "vae", minutes=1e-9)  # its first save, after the first step, says that it trains
-    until((folder / "checkpoint.safetensors").exists, process)
+    folder = tmp_path / "ended"
+    process = start_training(toy, folder, "vae", minutes=1e-9)  # its first save says that it trains
+    wait_until((folder / "checkpoint.safetensors").exists, process)
     process.send_signal(signal.SIGTERM)
     message = process.communicate()[1]
     assert process.returncode == 128 + signal.SIGTERM
     assert message == f"SIGTERM: saved in {folder}/checkpoint.safetensors; run again to go on\n"
     assert [file.name for file in folder.iterdir()] == ["checkpoint.safetensors"]
     run(toy, folder)
-    assert results(folder) == results(tmp_path / "whole")
+    assert output_bytes(folder) == output_bytes(tmp_path / "whole")
     assert sorted(file.name for file in folder.iterdir()) == ["history.csv", "provenance.json", "weights.safetensors"]
 
 
@@ -90,40 +90,40 @@ def test_a_signal_waits_for_the_end_of_a_step(toy, tmp_path, number, monkeypatch
     run(toy, tmp_path / "whole")
     monkeypatch.setattr("gmvae.models.vae.Model.terms", telling)
     with pytest.raises(SystemExit) as end:
-        run(toy, tmp_path / "told")
+        run(toy, tmp_path / "ended")
     assert end.value.code == 128 + number and len(calls) == 50 and signal.getsignal(number) == before
-    assert capsys.readouterr().err.startswith(f"{signal.Signals(number).name}: saved in {tmp_path}/told/checkpoint.s")
+    assert capsys.readouterr().err.startswith(f"{signal.Signals(number).name}: saved in {tmp_path}/ended/checkpoint.s")
     monkeypatch.undo()
-    run(toy, tmp_path / "told")
+    run(toy, tmp_path / "ended")
     n_steps = math.ceil(len(lines(toy / "observed.csv")) / PLAN["batch_size"])
     assert f"training goes on in epoch {1 + 50 // n_steps}\n" in capsys.readouterr().err
-    assert results(tmp_path / "told") == results(tmp_path / "whole")
+    assert output_bytes(tmp_path / "ended") == output_bytes(tmp_path / "whole")
 
 
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments_it_ends_with_the_same_bytes(toy, tmp_path):
     """It saves after every step, so that it is killed while it writes, too."""
     plan = {"epochs": 30, "batch_size": 128, "autoencode_epochs": 8, "guide_epochs": 8}
-    whole = started(toy, tmp_path / "whole", **plan)
+    whole = start_training(toy, tmp_path / "whole", **plan)
     assert whole.wait() == 0, whole.stderr.read()
     seconds = json.loads((tmp_path / "whole/provenance.json").read_text())["seconds"]
     draws, folder, reached = random.Random(20), tmp_path / "killed", []
     for _ in range(20):
-        before = saved_at(folder)
-        process = started(toy, folder, minutes=1e-9, **plan)
-        until(lambda before=before: saved_at(folder) != before, process)
+        before = time_of_save(folder)
+        process = start_training(toy, folder, minutes=1e-9, **plan)
+        wait_until(lambda before=before: time_of_save(folder) != before, process)
         time.sleep(draws.uniform(0, seconds / 15))  # seldom two thirds of the run in all: saving takes its time, too
         process.kill()
         reached += re.findall(r"goes on in epoch (\d+)", process.communicate()[1])
         assert process.returncode == -signal.SIGKILL
     assert len(set(reached)) > 5, reached  # it did not begin anew each time
-    last = started(toy, folder, minutes=1e-9, **plan)
+    last = start_training(toy, folder, minutes=1e-9, **plan)
     assert last.wait() == 0, last.stderr.read()
-    assert results(folder) == results(tmp_path / "whole")
+    assert output_bytes(folder) == output_bytes(tmp_path / "whole")
     assert sorted(file.name for file in folder.iterdir()) == ["history.csv", "provenance.json", "weights.safetensors"]
 
 
-def saved_at(folder):
+def time_of_save(folder):
     """When the run in the folder was last saved; None before."""
     file = folder / "checkpoint.safetensors"
     return file.stat().st_mtime_ns if file.exists() else None
@@ -142,7 +142,7 @@ def test_snakemake_tries_again_what_a_signal_ended(tmp_path):
     )
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--retries", "1", target, *tiny, *shorter]
     run = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    until(saved.exists, run)
+    wait_until(saved.exists, run)
     trainers = [
         child for child in psutil.Process(run.pid).children(recursive=True) if "gmvae.runs.train" in child.cmdline()
     ]
@@ -159,7 +159,7 @@ def test_snakemake_tries_again_what_a_signal_ended(tmp_path):
 
 
 def test_a_run_that_diverges_says_where_and_what_to_try(toy, tmp_path):
-    process = started(toy, tmp_path, module="vae", learning_rate=1e15)
+    process = start_training(toy, tmp_path, module="vae", learning_rate=1e15)
     message = process.communicate()[1]
     assert process.returncode == 1
     assert re.fullmatch(
@@ -171,7 +171,7 @@ def test_a_run_that_diverges_says_where_and_what_to_try(toy, tmp_path):
 
 
 def run(toy, folder, **training):
-    """The same in this process."""
+    """Train into the folder in this process."""
     files = [folder / name for name in ("weights.safetensors", "history.csv", "provenance.json")]
     folder.mkdir(parents=True, exist_ok=True)
     data = toy / "toy.h5ad", toy / "observed.csv"
@@ -184,12 +184,12 @@ def poisoned(monkeypatch):
     terms, calls = gmvae.models.vae.Model.terms, []
 
     def spoiled(self, batch):
-        found = terms(self, batch)
+        values = terms(self, batch)
         calls.append(self.training)
         if self.training and sum(calls) == 40:
-            one = torch.tensor([torch.nan, 1.0]).unsqueeze(1)
-            found["kl_z"] = found["kl_z"] * one
-        return found
+            factor = torch.tensor([torch.nan, 1.0]).unsqueeze(1)
+            values["kl_z"] = values["kl_z"] * factor
+        return values
 
     monkeypatch.setattr("gmvae.models.vae.Model.terms", spoiled)
 
@@ -230,7 +230,7 @@ def test_a_divergence_fails_the_same_when_tried_again(toy, tmp_path, poisoned, m
     assert str(first.value) == str(second.value)
 
 
-def test_other_settings_train_anew(toy, tmp_path, poisoned, monkeypatch, capsys):
+def test_other_settings_start_the_training_again(toy, tmp_path, poisoned, monkeypatch, capsys):
     with pytest.raises(Refused):
         run(toy, tmp_path)
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from support.checkout import TINY, copied, edited, planned, snakemake
 
+from gmvae.reference import wall_times
 from gmvae.thesis.figures import style
 
 LATEX = shutil.which("latexmk") is not None and shutil.which("biber") is not None
@@ -27,6 +29,7 @@ def project(tmp_path_factory):
     folder = copied(tmp_path_factory.mktemp("tiny") / "project")
     run = snakemake(folder, TARGET, *TINY)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-6000:]
+    (folder / "output.txt").write_text(run.stdout + run.stderr)
     return folder
 
 
@@ -77,6 +80,49 @@ def test_a_second_call_runs_nothing(project):
     assert planned(project, TARGET, *TINY) == set()
 
 
+def test_the_longest_training_of_a_task_starts_first(project):
+    started = re.findall(
+        r"^(?:local)?rule train:.*?wildcards: task=(\w+), model=(\w+)",
+        (project / "output.txt").read_text(),
+        re.M | re.S,
+    )
+    models = [model for task, model in started if task == "toy_tiny"]
+    assert models[0] == "gmdvae" and set(models) == {"ae", "vae", "gmdvae"}
+
+
+def test_every_job_leaves_how_long_it_took(project):
+    jobs = wall_times.read_jobs(project / "results/logs")
+    steps = (project / "output.txt").read_text().count("    jobid: ")
+    assert len(jobs) == steps - 1 and all(job.end > job.start for job in jobs)  # all but the target itself
+    assert wall_times.most_at_once(jobs) <= 2
+    assert wall_times.busy_seconds(jobs) <= sum(job.end - job.start for job in jobs)
+
+
+WORDING = {  # one edit of each kind that changes no result
+    "a comment": ("models/gmdvae.py", "", "# a comment\n"),
+    "the docstring of a model": ("models/vae.py", '"""', '"""Other words. '),
+    "the docstring of a step": ("metrics/evaluate.py", '"""', '"""Other words. '),
+    "a refusal": ("data/derived_sets.py", 'Refused(f"', 'Refused(f"so it is: '),
+    "a refusal of a step": ("runs/train.py", 'Refused("', 'Refused("so it is: '),
+    "a printed line": ("runs/train.py", 'print(f"', 'print(f"so it is: '),
+    "a log line more": ("runs/embed.py", "    torch.set_num_threads", '    print("embed")\n    torch.set_num_threads'),
+    "the progress line": ("training/progress.py", "", "EDITED = True\n"),
+    "the errors": ("pipeline/errors.py", "", "EDITED = True\n"),
+    "the writer of provenance": ("formats/provenance.py", '"numpy",', '"numpy",\n    "seaborn",'),
+    "the help of steps": ("pipeline/step_help.py", "WIDTH = ", "WIDTH = 1 * "),
+}
+
+
+def test_editing_wording_or_what_no_result_depends_on_runs_nothing(copy):
+    for name, old, new in WORDING.values():
+        path = copy / "src/gmvae" / name
+        if old:
+            edited(path, old, new)
+        else:
+            path.write_text(f"{path.read_text()}\n{new}")
+    assert planned(copy, TARGET, *TINY) == set()
+
+
 def runs_of(files, model):
     return {file for file in files if f"/{model}/" in file}
 
@@ -114,6 +160,13 @@ def test_changing_a_model_s_setting_trains_that_model_only(copy):
     files = planned(copy, "results/metrics.csv", *TINY)
     assert files - runs_of(files, "vae") == {"results/metrics.csv"}
     assert "results/runs/toy_tiny/vae/weights.safetensors" in files
+
+
+def test_a_changed_operator_in_a_part_of_all_models_trains_them_again_and_prepares_nothing(copy):
+    edited(copy / "src/gmvae/nn/objective.py", "kl_weight) + label_weight", "kl_weight) - label_weight")
+    files = planned(copy, "results/metrics.csv", *TINY)
+    weights = {file.split("/")[-2] for file in files if file.endswith("weights.safetensors")}
+    assert weights == {"ae", "vae", "gmdvae"} and not {file for file in files if file.startswith("results/data/")}
 
 
 def test_editing_metrics_evaluates_and_does_not_train(copy):

@@ -4,11 +4,14 @@
 rule evaluate:
     input:
         latent="results/runs/{task}/{model}/latent.h5ad",
-        code=source_files("gmvae.metrics.evaluate"),
     output:
         "results/runs/{task}/{model}/metrics.csv",
     log:
         "results/logs/evaluate/{task}/{model}.log",
+    benchmark:
+        "results/logs/evaluate/{task}/{model}.benchmark.tsv"
+    params:
+        code=source_digest("gmvae.metrics.evaluate"),
     shell:
         "{PYTHON:q} -m gmvae.metrics.evaluate --latent {input.latent:q} --output {output:q} "
         "--task {wildcards.task} --model {wildcards.model} > {log:q} 2>&1"
@@ -16,46 +19,34 @@ rule evaluate:
 
 rule collect:
     input:
-        metrics=[
-            f"results/runs/{task}/{model}/metrics.csv"
-            for task in plan.tasks(config)
-            for model in plan.evaluated_models(config, task)
-        ]
-        + [
-            f"results/runs/{task}/{model}/response.csv"
-            for task in plan.tasks(config)
-            for model in plan.response_models(config, task)
-        ],
-        code=source_files("gmvae.metrics.collect"),
+        metrics=step_options.measures_files(config),
     output:
         report("results/metrics.csv", caption="../report/metrics.rst", category="Metrics"),
     log:
         "results/logs/collect.log",
+    benchmark:
+        "results/logs/collect.benchmark.tsv"
+    params:
+        code=source_digest("gmvae.metrics.collect"),
     shell:
         "{PYTHON:q} -m gmvae.metrics.collect --metrics {input.metrics:q} --output {output:q} > {log:q} 2>&1"
 
 
-def projected(task):
-    """The models whose latent is drawn: trained ones, and spaces without a clustering."""
-    spaces = [
-        model
-        for model in plan.baseline_models(config, task)
-        if config["models"][model]["baseline"] == "none" and config["models"][model]["space"] != "data"
-    ]
-    return [model for model in plan.models(config, task) if model in spaces + plan.trained_models(config, task)]
-
-
 rule project:
     input:
-        data=lambda wc: data_of(wc.task),
-        latents=lambda wc: [f"results/runs/{wc.task}/{model}/latent.h5ad" for model in projected(wc.task)],
-        code=source_files("gmvae.metrics.project"),
+        data=lambda wc: step_options.dataset_file(config, wc.task),
+        latents=lambda wc: step_options.run_files(
+            wc.task, step_options.projected_models(config, wc.task), "latent.h5ad"
+        ),
     output:
         "results/tasks/{task}/projection.csv",
     log:
         "results/logs/project/{task}.log",
+    benchmark:
+        "results/logs/project/{task}.benchmark.tsv"
     params:
-        models=lambda wc: projected(wc.task),
+        code=source_digest("gmvae.metrics.project"),
+        options=lambda wc: option_words({"models": step_options.projected_models(config, wc.task)}),
     shell:
-        "{PYTHON:q} -m gmvae.metrics.project --data {input.data:q} --latents {input.latents:q} --models {params.models} "
+        "{PYTHON:q} -m gmvae.metrics.project --data {input.data:q} --latents {input.latents:q} {params.options:q} "
         "--output {output:q} > {log:q} 2>&1"

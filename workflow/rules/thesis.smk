@@ -4,42 +4,12 @@ TEXTS = sorted(
     str(path.relative_to(ROOT)) for path in Path(ROOT, "thesis").rglob("*") if path.suffix in (".tex", ".bib")
 )
 FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.thesis_figures(config)]
-HELD = {task: plan.held_out_type(config, task) for task in plan.tasks(config) if plan.held_out_type(config, task)}
-
-
-def names_of(task):
-    """Display names of what a task's figures and tables show, as JSON."""
-    shown = {task, config["tasks"][task]["dataset"], *plan.models(config, task), *config["names"]}
-    return json.dumps({key: name for key, name in plan.display_names(config).items() if key in shown}, sort_keys=True)
-
-
-def kit(task):
-    """What a figure may ask for by the names of its parameters."""
-    models, trained = plan.models(config, task), plan.trained_models(config, task)
-    return {
-        "data": [data_of(task)],
-        "models": projected(task),
-        "latents": [f"results/runs/{task}/{model}/latent.h5ad" for model in projected(task)],
-        "trained": trained,
-        "histories": [f"results/runs/{task}/{model}/history.csv" for model in trained],
-        "projection": [f"results/tasks/{task}/projection.csv"],
-        "metrics": ["results/metrics.csv"],
-        "compared": models,
-        "responding": plan.response_models(config, task),
-        "profiles": [f"results/runs/{task}/{model}/profiles.csv" for model in plan.response_models(config, task)],
-    }
-
-
-def asked(wildcards):
-    """The part of the kit that the figure asks for."""
-    wanted = parameter_names(f"gmvae.thesis.figures.{wildcards.figure}", "draw")
-    return {name: values for name, values in kit(wildcards.task).items() if name in wanted}
+NAMES = step_options.with_sorted_keys(plan.display_names(config))
 
 
 rule figure:
     input:
-        files=lambda wc: [file for values in asked(wc).values() for file in values if "/" in file],
-        code=lambda wc: source_files(f"gmvae.thesis.figures.{wc.figure}"),
+        files=lambda wc: step_options.figure_files(config, wc.task, wc.figure),
     output:
         pdf="results/figures/{task}/{figure}.pdf",
         svg=report(
@@ -51,18 +21,24 @@ rule figure:
         ),
     log:
         "results/logs/figure/{task}/{figure}.log",
+    benchmark:
+        "results/logs/figure/{task}/{figure}.benchmark.tsv"
     params:
-        kit=lambda wc: [part for name, values in asked(wc).items() for part in (f"--{name}", *values)],
-        names=lambda wc: names_of(wc.task),
+        code=lambda wc: source_digest(f"gmvae.thesis.figures.{wc.figure}"),
+        options=lambda wc: option_words(
+            {
+                "names": step_options.names_for_task(config, wc.task),
+                **step_options.figure_options(config, wc.task, wc.figure),
+            }
+        ),
     shell:
         "{PYTHON:q} -m gmvae.thesis.figures.{wildcards.figure} --output {output.pdf:q} --task {wildcards.task} "
-        "--names {params.names:q} {params.kit:q} > {log:q} 2>&1"
+        "{params.options:q} > {log:q} 2>&1"
 
 
 rule tabulate:
     input:
         metrics="results/metrics.csv",
-        code=source_files("gmvae.thesis.tables.task"),
     output:
         tex="results/tables/{task}.tex",
         csv=report(
@@ -70,27 +46,26 @@ rule tabulate:
         ),
     log:
         "results/logs/tabulate/{task}.log",
+    benchmark:
+        "results/logs/tabulate/{task}.benchmark.tsv"
     params:
-        models=lambda wc: plan.models(config, wc.task),
-        controls=lambda wc: [
-            model
-            for model in plan.baseline_models(config, wc.task)
-            if config["models"][model]["baseline"] in ("truth", "random")
-        ],
-        n_components=lambda wc: json.dumps(
-            {model: plan.n_components(config, wc.task, model) for model in plan.models(config, wc.task)}
+        code=source_digest("gmvae.thesis.tables.task"),
+        options=lambda wc: option_words(
+            {
+                "models": plan.models(config, wc.task),
+                "controls": step_options.control_models(config, wc.task),
+                "n_components": step_options.components_by_model(config, wc.task),
+                "names": step_options.names_for_task(config, wc.task),
+            }
         ),
-        names=lambda wc: names_of(wc.task),
     shell:
-        "{PYTHON:q} -m gmvae.thesis.tables.task --metrics {input.metrics:q} --task {wildcards.task} --models {params.models} "
-        "--controls {params.controls} --n-components {params.n_components:q} --names {params.names:q} "
+        "{PYTHON:q} -m gmvae.thesis.tables.task --metrics {input.metrics:q} --task {wildcards.task} {params.options:q} "
         "--output {output.tex:q} > {log:q} 2>&1"
 
 
 rule tabulate_responses:
     input:
         metrics="results/metrics.csv",
-        code=source_files("gmvae.thesis.tables.responses"),
     output:
         tex="results/tables/responses.tex",
         csv=report(
@@ -101,128 +76,117 @@ rule tabulate_responses:
         ),
     log:
         "results/logs/tabulate_responses.log",
+    benchmark:
+        "results/logs/tabulate_responses.benchmark.tsv"
     params:
-        held=json.dumps(HELD),
-        # In the order of the rows: keys are not sorted.
-        names=json.dumps(
-            {model: config["models"][model]["name"] for task in HELD for model in plan.response_models(config, task)}
+        code=source_digest("gmvae.thesis.tables.responses"),
+        options=option_words(
+            {"held": step_options.held_out_types(config), "names": step_options.responding_names(config)}
         ),
     shell:
-        "{PYTHON:q} -m gmvae.thesis.tables.responses --metrics {input.metrics:q} --held {params.held:q} "
-        "--names {params.names:q} --output {output.tex:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.thesis.tables.responses --metrics {input.metrics:q} {params.options:q} "
+        "--output {output.tex:q} > {log:q} 2>&1"
 
 
 rule list_published:
     input:
         metrics="results/metrics.csv",
         published="thesis/published.csv",
-        code=source_files("gmvae.thesis.tables.published"),
     output:
         tex="results/tables/published.tex",
         csv="results/tables/published.csv",
     log:
         "results/logs/list_published.log",
+    benchmark:
+        "results/logs/list_published.benchmark.tsv"
     params:
-        tasks=json.dumps(
-            {
-                task: {
-                    "labels": config["tasks"][task]["labels"],
-                    "n_components": {
-                        model: plan.n_components(config, task, model) for model in plan.models(config, task)
-                    },
-                }
-                for task in plan.tasks(config)
-            }
-        ),
-        names=json.dumps(plan.display_names(config), sort_keys=True),
+        code=source_digest("gmvae.thesis.tables.published"),
+        options=option_words({"tasks": step_options.published_tasks(config), "names": NAMES}),
     shell:
         "{PYTHON:q} -m gmvae.thesis.tables.published --metrics {input.metrics:q} --published {input.published:q} "
-        "--tasks {params.tasks:q} --names {params.names:q} --output {output.tex:q} > {log:q} 2>&1"
+        "{params.options:q} --output {output.tex:q} > {log:q} 2>&1"
 
 
 rule list_runs:
     input:
         provenance=[
-            f"results/runs/{task}/{model}/provenance.json"
+            file
             for task in plan.tasks(config)
-            for model in plan.models(config, task)
+            for file in step_options.run_files(task, plan.models(config, task), "provenance.json")
         ],
-        code=source_files("gmvae.thesis.tables.runs"),
     output:
         "results/tables/runs.tex",
     log:
         "results/logs/list_runs.log",
+    benchmark:
+        "results/logs/list_runs.benchmark.tsv"
     params:
-        names=json.dumps(plan.display_names(config), sort_keys=True),
+        code=source_digest("gmvae.thesis.tables.runs"),
+        options=option_words({"names": NAMES}),
     shell:
-        "{PYTHON:q} -m gmvae.thesis.tables.runs --provenance {input.provenance:q} --names {params.names:q} --output {output:q} "
+        "{PYTHON:q} -m gmvae.thesis.tables.runs --provenance {input.provenance:q} {params.options:q} --output {output:q} "
         "> {log:q} 2>&1"
 
 
 rule numbers:
     input:
         metrics="results/metrics.csv",
-        data=sorted({data_of(task) for task in plan.tasks(config)}),
-        code=source_files("gmvae.thesis.numbers"),
+        data=rules.prepared.input,
     output:
         "results/numbers.tex",
     log:
         "results/logs/numbers.log",
+    benchmark:
+        "results/logs/numbers.benchmark.tsv"
     params:
-        # In the study's order, which is that of the sections: keys are not sorted.
-        tasks=json.dumps(
+        code=source_digest("gmvae.thesis.numbers"),
+        options=option_words(
             {
-                task: {key: config["tasks"][task][key] for key in ("dataset", "labels", "n_components")}
-                | ({"held_out": plan.held_out_type(config, task)} if plan.held_out_type(config, task) else {})
-                for task in plan.tasks(config)
+                "tasks": step_options.numbers_tasks(config),
+                "figures": [f"{task}/{figure}" for task, figure in plan.thesis_figures(config)],
+                "names": NAMES,
+                "thesis": step_options.title_page(config),
             }
         ),
-        figures=[f"{task}/{figure}" for task, figure in plan.thesis_figures(config)],
-        names=json.dumps(plan.display_names(config), sort_keys=True),
-        thesis=json.dumps(
-            {key: config["thesis"][key] for key in ("author", "place", "date")}
-            | {"study": plan.study_entry(config)["title"]},
-            sort_keys=True,
-        ),
     shell:
-        "{PYTHON:q} -m gmvae.thesis.numbers --metrics {input.metrics:q} --data {input.data:q} --tasks {params.tasks:q} "
-        "--figures {params.figures} --names {params.names:q} --thesis {params.thesis:q} --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.thesis.numbers --metrics {input.metrics:q} --data {input.data:q} {params.options:q} "
+        "--output {output:q} > {log:q} 2>&1"
 
 
 rule claims:
     input:
         metrics="results/metrics.csv",
         texts=[text for text in TEXTS if text.endswith(".tex")],
-        code=source_files("gmvae.thesis.claims"),
     output:
         "results/claims.tex",
     log:
         "results/logs/claims.log",
+    benchmark:
+        "results/logs/claims.benchmark.tsv"
     params:
-        names=json.dumps(plan.display_names(config), sort_keys=True),
-        mode=config["thesis"]["claims"],
+        code=source_digest("gmvae.thesis.claims"),
+        options=option_words({"names": NAMES, "mode": config["thesis"]["claims"]}),
     shell:
-        "{PYTHON:q} -m gmvae.thesis.claims --metrics {input.metrics:q} --texts {input.texts:q} --names {params.names:q} "
-        "--mode {params.mode} --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.thesis.claims --metrics {input.metrics:q} --texts {input.texts:q} {params.options:q} "
+        "--output {output:q} > {log:q} 2>&1"
 
 
 rule speed:
     input:
         benchmarks=sorted(str(path.relative_to(ROOT)) for path in Path(ROOT, "benchmarks").glob("*.csv")),
-        code=source_files("gmvae.thesis.tables.speed"),
     output:
         tex="results/tables/speed.tex",
         figure=multiext("results/figures/speed", ".pdf", ".svg"),
     log:
         "results/logs/speed.log",
+    benchmark:
+        "results/logs/speed.benchmark.tsv"
     params:
-        names=json.dumps(
-            {model: config["models"][model]["name"] for model in ("vae", "gmdvae") if model in config["models"]},
-            sort_keys=True,
-        ),
+        code=source_digest("gmvae.thesis.tables.speed"),
+        options=option_words({"names": step_options.model_names(config, ["gmdvae", "vae"])}),
     shell:
-        "{PYTHON:q} -m gmvae.thesis.tables.speed --benchmarks {input.benchmarks:q} --names {params.names:q} --output {output.tex:q} "
-        "--figure {output.figure[0]:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.thesis.tables.speed --benchmarks {input.benchmarks:q} {params.options:q} "
+        "--output {output.tex:q} --figure {output.figure[0]:q} > {log:q} 2>&1"
 
 
 rule results:
@@ -230,7 +194,7 @@ rule results:
     input:
         [f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "svg")],
         [f"results/tables/{task}.tex" for task in plan.tasks(config)],
-        ["results/tables/responses.tex"] if HELD else [],
+        ["results/tables/responses.tex"] if step_options.held_out_types(config) else [],
         "results/tables/runs.tex",
         "results/tables/published.tex",
         "results/tables/speed.tex",
@@ -242,10 +206,13 @@ rule thesis:
     input:
         results=rules.results.input,
         texts=TEXTS,
-        code=source_files("gmvae.thesis.pdf"),
     output:
         report("results/thesis.pdf", caption="../report/thesis.rst", category="Thesis"),
     log:
         "results/logs/thesis.log",
+    benchmark:
+        "results/logs/thesis.benchmark.tsv"
+    params:
+        code=source_digest("gmvae.thesis.pdf"),
     shell:
         "{PYTHON:q} -m gmvae.thesis.pdf --main thesis/thesis.tex --build results/latex --output {output:q} > {log:q} 2>&1"

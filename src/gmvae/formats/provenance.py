@@ -1,13 +1,10 @@
 """The provenance of a run: saved beside its results and read by the thesis (appendix A), never by a metric."""
 
-import json
 import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 
-from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import ROOT
 
 PACKAGES = (
@@ -23,7 +20,6 @@ PACKAGES = (
     "torch",
     "umap-learn",
 )
-REQUIRED = ("settings", "seeds", "versions", "commit", "dirty", "device")
 
 
 def describe_run(settings: dict, seeds: list[int], device: str, seconds: float) -> dict:
@@ -74,25 +70,3 @@ def git(*arguments: str) -> str | None:
         return None
     # A copy of the project inside another checkout must not get that checkout's commit.
     return None if prefix.stdout.strip() else answer.stdout.strip()
-
-
-def read_provenance(path: Path) -> dict:
-    """Read the provenance of a run.
-
-    Args:
-        path: A provenance.json.
-
-    Returns:
-        Its content, checked for the keys in REQUIRED.
-
-    Raises:
-        Refused: The file is not readable, or a key is missing.
-    """
-    try:
-        provenance = json.loads(path.read_text(encoding="utf-8"))
-        missing = [key for key in REQUIRED if key not in provenance]
-    except (OSError, ValueError) as error:
-        raise Refused(f"{path}: not readable ({error}); remove it and run the study again") from error
-    if missing:
-        raise Refused(f"{path}: the keys {', '.join(missing)} are missing; remove it and run the study again")
-    return provenance

@@ -1,11 +1,12 @@
-"""Which project files a module depends on, read off its import statements without importing anything.
+"""What the project's files define, read off their syntax trees without importing anything: it takes no time.
 
-Snakemake does not look inside imports; its rules name these files as inputs, so that a change re-runs what it touches
-and nothing else. Paths are relative to the project's root: Snakemake compares checksums of relative paths only.
+The Snakefile asks on every call which plug-ins there are and which settings they take; `python -m gmvae` asks for the
+steps.
 """
 
 import ast
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,27 +24,18 @@ def module_path(module: str) -> Path:
     return Path("src", *module.split(".")).with_suffix(".py")
 
 
-@cache
-def project_imports(module: str) -> tuple[str, ...]:
-    """The package's own modules that a module imports, at whatever depth of its code, sorted."""
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return tuple(sorted(name for name in found if name.startswith("gmvae.") and (ROOT / module_path(name)).is_file()))
+@lru_cache(maxsize=2)
+def syntax_tree(module: str) -> ast.Module:
+    """The syntax tree of a module, not to be changed. Few are kept: many slow down the collection of garbage."""
+    return ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))
 
 
-def source_files(*modules: str) -> list[str]:
-    """The files that the modules depend on, themselves included, sorted, relative to the project's root."""
-    reached, waiting = set(), list(modules)
-    while waiting:
-        module = waiting.pop()
-        if module not in reached:
-            reached.add(module)
-            waiting.extend(project_imports(module))
-    return sorted(str(module_path(module)) for module in reached)
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements inside a module or a statement; expressions are not looked into, which would take long."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for statement in getattr(node, field, []):
+            yield statement
+            yield from statements(statement)
 
 
 def parameter_names(module: str, function: str) -> list[str]:
@@ -58,6 +50,13 @@ def keyword_types(module: str, function: str) -> dict[str, str]:
     return annotation_types(function_signature(module, function).kwonlyargs)
 
 
+def keyword_defaults(module: str) -> dict[str, object]:
+    """The default values of the settings of a module's class Model, as far as they are plain constants."""
+    arguments = function_signature(module, "Model.__init__")
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return {argument.arg: value.value for argument, value in pairs if isinstance(value, ast.Constant)}
+
+
 def annotation_types(arguments: list[ast.arg]) -> dict[str, str]:
     """The names of arguments with their annotations, "" for none."""
     return {argument.arg: ast.unparse(argument.annotation) if argument.annotation else "" for argument in arguments}
@@ -67,10 +66,23 @@ def annotation_types(arguments: list[ast.arg]) -> dict[str, str]:
 def function_signature(module: str, function: str) -> ast.arguments:
     """The arguments of a function, or of `Class.method`, as its source has them."""
     *outer, last = function.split(".")
-    body = ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8")).body
+    body = syntax_tree(module).body
     for name in outer:
         body = next(node for node in body if isinstance(node, ast.ClassDef) and node.name == name).body
     return next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == last).args
+
+
+def class_flag(module: str, name: str) -> bool:
+    """Whether the class Model of a module says `name = True`."""
+    tree = next(node for node in syntax_tree(module).body if isinstance(node, ast.ClassDef) and node.name == "Model")
+    values = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id == name
+    ]
+    return values == [True]
 
 
 @cache

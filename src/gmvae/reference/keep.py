@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from gmvae.formats.metrics_table import read_metrics
-from gmvae.formats.provenance import read_provenance
+from gmvae.formats.provenance_reader import read_provenance
 from gmvae.formats.writing import write_atomically, write_csv, write_json
 from gmvae.pipeline import dataset_plan, plan
 from gmvae.pipeline.command import run_step
@@ -22,14 +22,18 @@ from gmvae.pipeline.errors import Refused
 from gmvae.reference.wall_times import Job, busy_seconds, most_at_once, processor_name, read_jobs, times_by_rule
 
 
-def keep_reference(study: str, results: Path, output: Path, config: Path, records: Path) -> None:
-    """Write the folder `output` from the results of the study last run.
+def keep_reference(study: str, results: Path, output: Path, config: Path) -> None:
+    """Keep the results of the study last run as its reference.
 
-    study: an entry of config.yaml's `studies`; results: folder with metrics.csv and runs/; config: config.yaml;
-    records: what Snakemake keeps of its jobs, .snakemake/metadata.
+    Args:
+        study: The study, an entry of config.yaml's `studies`.
+        results: The folder with metrics.csv, runs/ and logs/.
+        output: The folder that is written: metrics.csv, runs.csv and provenance.json.
+        config: The file config.yaml.
 
     Raises:
-        Refused: the metrics are missing, of another study, or lack a run; a run has no provenance.json.
+        Refused: The metrics are missing, of another study, or lack a run; a run has no provenance.json; there are no
+            benchmark files of the jobs.
     """
     every = read_config(config)
     chosen = study_part(every, study)
@@ -39,7 +43,7 @@ def keep_reference(study: str, results: Path, output: Path, config: Path, record
         for task in plan.tasks(chosen)
         for model in plan.models(chosen, task)
     }
-    jobs = of_study(read_jobs(records), chosen, every)
+    jobs = of_study(read_jobs(results / "logs"), chosen, every)
     output.mkdir(parents=True, exist_ok=True)
     write_csv(pd.DataFrame([run_line(*key, run) for key, run in made.items()]), output / "runs.csv")
     write_json(provenance_summary(chosen, list(made.values()), jobs), output / "provenance.json")
@@ -83,13 +87,12 @@ def of_study(jobs: list[Job], chosen: dict, config: dict) -> list[Job]:
     """The jobs that made something for the study: those of other tasks, data sets and models are left out."""
     others = folders(config) - folders(chosen)
     runs = {(task, model) for task in plan.tasks(chosen) for model in plan.models(chosen, task)}
-    kept = []
-    for job in jobs:
-        parts = Path(job.output).parts
-        of_run = parts[1:2] == ("runs",)
-        if not others & {Path(part).stem for part in parts} and (not of_run or parts[2:4] in runs):
-            kept.append(job)
-    return kept
+    return [
+        job
+        for job in jobs
+        if not others & set(job.wildcards)
+        and (job.wildcards in runs or not set(job.wildcards[1:]) & config["models"].keys())
+    ]
 
 
 def folders(config: dict) -> set[str]:

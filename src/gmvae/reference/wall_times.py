@@ -1,75 +1,82 @@
-"""How long the jobs of a finished study took, from the records that Snakemake keeps of every output in `.snakemake`."""
+"""How long the jobs of a finished study took, from the benchmark files that Snakemake writes below results/logs.
 
-import base64
-import json
+A file says how many seconds its job took. It is written as soon as the job has ended, so its time of modification is
+the end of the job: a copy of results must keep it (`cp -a`, `rsync -t`).
+"""
+
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from gmvae.pipeline.errors import Refused
+
+SUFFIX = ".benchmark.tsv"
 
 
 @dataclass(frozen=True, order=True)
 class Job:
-    """One finished job: its rule, when it began and ended (seconds since 1970), its first output."""
+    """One finished job: when it began and ended (seconds since 1970), its rule and what its wildcards are."""
 
     start: float
     end: float
     rule: str
-    output: str
+    wildcards: tuple[str, ...]
 
 
-def read_jobs(records: Path) -> list[Job]:
-    """The jobs whose outputs are recorded below `.snakemake/metadata`, in the order of their beginning.
+def read_jobs(logs: Path) -> list[Job]:
+    """Read the jobs whose benchmark files lie below a folder, `{rule}/{wildcards}.benchmark.tsv`.
 
-    A job leaves one record for each of its outputs, at moments that differ a little, and counts once: records belong
-    together by their rule and log. What was made anew counts as last made.
+    Args:
+        logs: results/logs.
+
+    Returns:
+        The jobs in the order in which they began. A job that ran again counts as it ran last.
+
+    Raises:
+        Refused: there is no such file, or one does not say how many seconds its job took.
     """
-    found = {}
-    for file in sorted(path for path in records.rglob("*") if path.is_file()):
+    jobs = []
+    for file in logs.rglob(f"*{SUFFIX}"):
+        rule, *wildcards = str(file.relative_to(logs)).removesuffix(SUFFIX).split("/")
         try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-            output = output_of(file.relative_to(records))
-            job = Job(float(record["starttime"]), float(record["endtime"]), record["rule"], output)
-            key = (job.rule, *(record["log"] or [output]))
-        except (ValueError, KeyError, TypeError) as fault:
-            raise Refused(f"{file}: no record of a finished job ({fault}); run the study to its end first") from fault
-        known = found.get(key, job)
-        found[key] = Job(min(known.start, job.start), max(known.end, job.end), job.rule, min(known.output, output))
-    return sorted(found.values())
+            seconds = float(pd.read_csv(file, sep="\t")["s"].sum())
+        except (ValueError, KeyError) as fault:
+            raise Refused(f"{file}: no times of a finished job ({fault}); run the study to its end first") from fault
+        end = file.stat().st_mtime
+        jobs.append(Job(end - seconds, end, rule, tuple(wildcards)))
+    if not jobs:
+        raise Refused(f"{logs}: no benchmark files of finished jobs; run the study to its end first")
+    return sorted(jobs)
 
 
-def output_of(record: Path) -> str:
-    """The output that a record is about: its file name is that path in base 64, cut into folders `@...` where long."""
-    return base64.urlsafe_b64decode("".join(part.removeprefix("@") for part in record.parts)).decode()
-
-
-def times_by_rule(found: list[Job]) -> dict[str, dict[str, float]]:
+def times_by_rule(jobs: list[Job]) -> dict[str, dict[str, float]]:
     """For each rule: how many jobs, the sum of their wall times and the longest, in seconds."""
     times = {}
-    for job in found:
+    for job in jobs:
         times.setdefault(job.rule, []).append(job.end - job.start)
     return {
-        rule: {"jobs": len(each), "sum_s": round(sum(each), 1), "max_s": round(max(each), 1)}
-        for rule, each in sorted(times.items())
+        rule: {"jobs": len(seconds), "sum_s": round(sum(seconds), 1), "max_s": round(max(seconds), 1)}
+        for rule, seconds in sorted(times.items())
     }
 
 
-def busy_seconds(found: list[Job]) -> float:
+def busy_seconds(jobs: list[Job]) -> float:
     """Seconds in which at least one of the jobs ran: the length of the union of their times.
 
     Of a study that was not interrupted it is the wall time, less what Snakemake needs before, between and after.
     """
     total, reached = 0.0, float("-inf")
-    for job in sorted(found):
+    for job in sorted(jobs):
         total += max(0.0, job.end - max(job.start, reached))
         reached = max(reached, job.end)
     return total
 
 
-def most_at_once(found: list[Job]) -> int:
+def most_at_once(jobs: list[Job]) -> int:
     """The most jobs that ran at one moment; one that begins as another ends does not overlap it."""
-    changes = sorted([(job.start, 1) for job in found] + [(job.end, -1) for job in found])
+    changes = sorted([(job.start, 1) for job in jobs] + [(job.end, -1) for job in jobs])
     running, most = 0, 0
     for _, change in changes:
         running += change

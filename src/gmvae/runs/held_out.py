@@ -10,8 +10,8 @@ from scipy import sparse
 
 from gmvae.formats.metrics_table import COLUMNS
 from gmvae.formats.writing import write_csv
-from gmvae.metrics.response import differential_genes, example_change, response_measures
 from gmvae.pipeline.errors import Refused
+from gmvae.runs.response_measures import differential_genes, example_change, response_measures
 
 
 class HeldOut(NamedTuple):

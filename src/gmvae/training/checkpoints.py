@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from gmvae.formats.writing import write_atomically
-from gmvae.pipeline.sources import ROOT, source_files
+from gmvae.pipeline.code_digest import source_digest
 from gmvae.training.state import SeedStatus, TrainingState
 
 
@@ -31,14 +31,16 @@ def run_identity(settings: dict, files: list[Path], module: str) -> dict[str, st
     """
     training = {name: value for name, value in settings.get("training", {}).items() if name != "diverged"}
     settings = settings | {"training": training}
-    data, code = hashlib.sha256(), hashlib.sha256(torch.__version__.encode())
+    data = hashlib.sha256()
     for file in files:
         with open(file, "rb") as content:
             data.update(hashlib.file_digest(content, "sha256").digest())
-    for source in source_files("gmvae.runs.train", f"gmvae.models.{module}"):
-        code.update(hashlib.sha256((ROOT / source).read_bytes()).digest())
-    told = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    return {"settings": told.hexdigest(), "data": data.hexdigest(), "code": code.hexdigest()}
+    text = json.dumps(settings, sort_keys=True)
+    return {
+        "settings": hashlib.sha256(text.encode()).hexdigest(),
+        "data": data.hexdigest(),
+        "code": f"{source_digest('gmvae.runs.train', f'gmvae.models.{module}')} {torch.__version__}",
+    }
 
 
 class Checkpointer:

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from gmvae.formats.provenance import read_provenance
+from gmvae.formats.provenance_reader import read_provenance
 from gmvae.formats.writing import write_text
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
