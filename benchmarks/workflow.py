@@ -1,7 +1,7 @@
-"""What Snakemake adds to the work of the steps: `python -m benchmarks.workflow --output workflow.csv`.
+"""Measure what Snakemake adds to the work of the steps: `python -m benchmarks.workflow --output workflow.csv`.
 
-A whole study is made in a copy of the project, one job at a time, but for the PDF. Snakemake notes when each job began
-and ended; what the whole call took beyond the sum of the jobs is its own.
+A whole study but for the PDF runs in a copy of the project, one job at a time. Snakemake records the start and the end
+of each job; what the whole call takes beyond the sum of the jobs is Snakemake's own time.
 """
 
 import json
@@ -13,47 +13,48 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.processes import answer
-from benchmarks.records import record
+from benchmarks.support.processes import run_command
+from benchmarks.support.records import write_record
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.sources import ROOT
 
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache")
 
 
-def workflow(output: Path, study: str = "tiny") -> None:
-    """Write the number of jobs and their seconds by rule, those of the whole call, and those of a call that finds
-    nothing to do, as csv.
+def measure_workflow(output: Path, study: str = "tiny") -> None:
+    """Write the jobs and their seconds by rule, and the seconds of the whole call and of one that finds nothing to do.
 
-    output: the csv. study: tiny, that of the tests, or one of config.yaml: `embedded` takes twenty minutes.
+    Args:
+        output: The csv file.
+        study: The study: tiny, which is that of the tests, or one of config.yaml. `embedded` takes twenty minutes.
     """
     with tempfile.TemporaryDirectory(prefix="workflow.") as folder:
         project = Path(folder, "project")
-        shutil.copytree(ROOT, project, ignore=LEFT_OUT)
+        shutil.copytree(ROOT, project, ignore=NOT_COPIED)
         chosen = ["--configfile", "tests/tiny/config.yaml"] if study == "tiny" else ["--config", f"study={study}"]
-        call = [sys.executable, "-m", "snakemake", "results", "--cores", "1", *chosen]
-        whole, again = seconds(call, project), seconds(call, project)
-        rows = [{"study": study, "rule": rule} | of for rule, of in jobs(project).items()]
-    rows.append({"study": study, "rule": "whole call", "jobs": sum(row["jobs"] for row in rows), "seconds": whole})
-    rows.append({"study": study, "rule": "nothing to do", "jobs": 0, "seconds": again})
-    record(rows, output)
+        command = [sys.executable, "-m", "snakemake", "results", "--cores", "1", *chosen]
+        first, second = wall_seconds(command, project), wall_seconds(command, project)
+        rows = [{"study": study, "rule": rule} | work for rule, work in work_by_rule(project).items()]
+    rows.append({"study": study, "rule": "whole call", "jobs": sum(row["jobs"] for row in rows), "seconds": first})
+    rows.append({"study": study, "rule": "nothing to do", "jobs": 0, "seconds": second})
+    write_record(rows, output)
 
 
-def seconds(call: list[str], folder: Path) -> float:
-    """How long a call takes in a folder."""
+def wall_seconds(command: list[str], folder: Path) -> float:
+    """How long a command takes in a folder."""
     started = time.perf_counter()
-    answer(call, folder=folder)
+    run_command(command, folder=folder)
     return time.perf_counter() - started
 
 
-def jobs(project: Path) -> dict[str, dict[str, float]]:
-    """How many jobs each rule had, and their seconds, as Snakemake has them; a job is noted once for each output."""
-    notes = [path for path in (project / ".snakemake/metadata").rglob("*") if path.is_file()]
-    found = pd.DataFrame([json.loads(path.read_text(encoding="utf-8")) for path in notes])
-    found = found.groupby("shellcmd").agg(rule=("rule", "first"), start=("starttime", "min"), end=("endtime", "max"))
-    by_rule = (found["end"] - found["start"]).groupby(found["rule"]).agg(["size", "sum"])
-    return {str(rule): {"jobs": int(row["size"]), "seconds": float(row["sum"])} for rule, row in by_rule.iterrows()}
+def work_by_rule(project: Path) -> dict[str, dict[str, float]]:
+    """The number of jobs of each rule and their seconds, from Snakemake's records, which hold a job once per output."""
+    paths = [path for path in (project / ".snakemake/metadata").rglob("*") if path.is_file()]
+    outputs = pd.DataFrame([json.loads(path.read_text(encoding="utf-8")) for path in paths])
+    jobs = outputs.groupby("shellcmd").agg(rule=("rule", "first"), start=("starttime", "min"), end=("endtime", "max"))
+    work = (jobs["end"] - jobs["start"]).groupby(jobs["rule"]).agg(["size", "sum"])
+    return {str(rule): {"jobs": int(row["size"]), "seconds": float(row["sum"])} for rule, row in work.iterrows()}
 
 
 if __name__ == "__main__":
-    run_step(workflow)
+    run_step(measure_workflow)
