@@ -33,8 +33,9 @@ reference: $(STAMP)  ## keep the finished study as the reference: make reference
 		--config config.yaml --records .snakemake/metadata
 	$(MAKE) readme
 
-readme: $(STAMP)  ## README's tables of results, from results/reference
+readme: $(STAMP)  ## README's picture and the tables of results, from results/reference
 	.venv/bin/python -m gmvae.reference.readme --readme README.md --reference results/reference
+	.venv/bin/python -m gmvae.reference.picture --reference results/reference --output results/reference/accuracy.png
 
 bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.csv, every ratio in the last line
 	@for part in peer seeds precision ceiling growth workflow startup; do \
