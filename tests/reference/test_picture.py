@@ -37,5 +37,5 @@ def test_every_seed_is_a_dot_in_the_line_of_its_model():
 
 
 def test_a_missing_study_is_refused_with_the_command_that_makes_it(tmp_path):
-    with pytest.raises(Refused, match="embedded.*make reference STUDY=embedded"):
+    with pytest.raises(Refused, match=r"embedded.*make reference STUDY=embedded"):
         draw_reference(tmp_path, tmp_path / "accuracy.png")
