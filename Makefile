@@ -33,8 +33,8 @@ reference: $(STAMP)  ## keep the finished study as the reference: make reference
 		--config config.yaml --records .snakemake/metadata
 	$(MAKE) readme
 
-readme: $(STAMP)  ## README's picture and the tables of results, from results/reference
-	.venv/bin/python -m gmvae.reference.readme --readme README.md --reference results/reference
+readme: $(STAMP)  ## the tables and the picture of results, from results/reference
+	.venv/bin/python -m gmvae.reference.readme --reference results/reference --output results/reference/README.md
 	.venv/bin/python -m gmvae.reference.picture --reference results/reference --output results/reference/accuracy.png
 
 bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.csv, every ratio in the last line

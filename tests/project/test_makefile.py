@@ -202,7 +202,7 @@ def test_reference_keeps_the_named_study_and_renews_tables_and_picture(project):
     assert keep.startswith(
         "python -m gmvae.reference.keep --study full --results results --output results/reference/full"
     )
-    assert tables.startswith("python -m gmvae.reference.readme --readme")
+    assert tables.startswith("python -m gmvae.reference.readme --reference results/reference")
     assert picture.startswith("python -m gmvae.reference.picture --reference results/reference --output")
 
 
