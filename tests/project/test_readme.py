@@ -127,6 +127,7 @@ def test_own_data_makes_a_study_of_its_own(project):
     outputs = planned(project, "results", "--configfile", "mine.yaml")
     models = yaml.safe_load((project / "mine.yaml").read_text())["tasks"]["mine"]["models"]
     assert {f"results/runs/mine/{model}/metrics.csv" for model in models} | {"results/data/mine.h5ad"} <= outputs
+    assert {f"results/figures/mine/{figure}.svg" for figure in ("latents", "curves", "comparison")} <= outputs
     assert not any("/digits/" in output for output in outputs)
 
 
