@@ -1,5 +1,6 @@
 """The README is true: each of its commands is tried here, or listed here with the place where it is tried."""
 
+import json
 import re
 import shlex
 import shutil
@@ -94,6 +95,15 @@ def test_make_has_the_target(command):
     """What each target does is tested in test_makefile.py."""
     target = command.split()[1]
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("study", ["embedded", "full"])
+def test_the_times_are_those_of_the_reference(study):
+    """But for the 43 minutes on two cores, which were measured by hand on a fresh clone."""
+    reference = ROOT / "results/reference" / study
+    minutes = json.loads((reference / "provenance.json").read_text(encoding="utf-8"))["wall"]["seconds"] / 60
+    text = " ".join(TEXT.split())
+    assert re.search(rf"\({len(pd.read_csv(reference / 'runs.csv'))} runs, [^()]*\) took {minutes:.0f} minutes", text)
 
 
 @pytest.mark.parametrize("path", PATHS)
