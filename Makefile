@@ -33,8 +33,9 @@ reference: $(STAMP)  ## keep the finished study as the reference: make reference
 		--config config.yaml
 	$(MAKE) readme
 
-readme: $(STAMP)  ## the tables of results/reference/README.md
+readme: $(STAMP)  ## the tables and the picture of results, from results/reference
 	.venv/bin/python -m gmvae.reference.readme --reference results/reference --output results/reference/README.md
+	.venv/bin/python -m gmvae.reference.picture --reference results/reference --output results/reference/accuracy.png
 
 bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.csv, every ratio in the last line
 	@for part in peer seeds precision ceiling growth workflow startup; do \

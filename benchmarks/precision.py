@@ -1,33 +1,38 @@
-"""What bfloat16 products save beside float32: `python -m benchmarks.precision --output precision.csv`.
+"""Measure what matrix products in bfloat16 save: `python -m benchmarks.precision --output precision.csv`.
 
-The model gmdvae on images of MNIST's size and on cells, the model vae on cells; one seed, one thread. How much there is
-to save depends on the processor: matrix units for bfloat16 are what it takes.
+The model gmdvae on images of MNIST's size and on cells, the model vae on cells; one seed, one thread. The result
+depends on the processor: only one with matrix units for bfloat16 saves much.
 """
 
 import tempfile
 from pathlib import Path
 
-from benchmarks.inputs import cells, images
-from benchmarks.processes import alternated
-from benchmarks.records import record
-from benchmarks.trained import run
+from benchmarks.support.commands import benchmark_run
+from benchmarks.support.datasets import large_digits, simulated_cells
+from benchmarks.support.processes import run_in_turn
+from benchmarks.support.records import write_record
 from gmvae.pipeline.command import run_step
 
 
-def precision(output: Path, rounds: int = 5, epochs: int = 2) -> None:
-    """Write seconds, rows shown and peak memory of runs in both precisions, as csv.
+def compare_precisions(output: Path, rounds: int = 5, epochs: int = 2) -> None:
+    """Write the seconds, the rows shown and the peak memory of runs in both precisions.
 
-    output: the csv. rounds: how often each case runs, in turn. epochs: of each run.
+    Args:
+        output: The csv file.
+        rounds: How often each case runs, in turn.
+        epochs: The number of epochs of each run.
     """
     rows = []
     with tempfile.TemporaryDirectory(prefix="precision.") as folder:
-        sets = {"images": images(Path(folder)), "cells": cells(Path(folder), 10_000)}
-        for of, module in (("images", "gmdvae"), ("cells", "gmdvae"), ("cells", "vae")):
-            kinds = ("float32", "bfloat16")
-            cases = {kind: run(sets[of], module, epochs=epochs, precision=kind) for kind in kinds}
-            rows += alternated(cases, rounds, of=f"{of} {module}")
-    record(rows, output)
+        data = {"images": large_digits(Path(folder)), "cells": simulated_cells(Path(folder), 10_000)}
+        for dataset, module in (("images", "gmdvae"), ("cells", "gmdvae"), ("cells", "vae")):
+            cases = {
+                precision: benchmark_run(data[dataset], module, epochs=epochs, precision=precision)
+                for precision in ("float32", "bfloat16")
+            }
+            rows += run_in_turn(cases, rounds, of=f"{dataset} {module}")
+    write_record(rows, output)
 
 
 if __name__ == "__main__":
-    run_step(precision)
+    run_step(compare_precisions)

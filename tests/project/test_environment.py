@@ -1,4 +1,4 @@
-"""The ways in agree: pyproject.toml says what, constraints.txt pins it, environment.yml has the same versions."""
+"""The ways to install agree: pyproject.toml names packages, constraints.txt pins them, environment.yml has the same."""
 
 import re
 import tomllib
@@ -22,8 +22,8 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def direct() -> list[str]:
-    """What pyproject.toml asks for, development included; the cluster's plugin is the cluster's own affair."""
+def direct_dependencies() -> list[str]:
+    """The dependencies in pyproject.toml, with those of development; the plug-in for clusters is not pinned."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return project["dependencies"] + project["optional-dependencies"]["dev"]
 
@@ -45,15 +45,15 @@ def test_constraints_are_pins_and_nothing_else():
         assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line), f"no plain pin: {line}"
 
 
-@pytest.mark.parametrize("name", direct())
+@pytest.mark.parametrize("name", direct_dependencies())
 def test_a_direct_dependency_is_pinned_in_both_environments(name):
     assert canonical(name) in pins()
     assert conda()[CONDA_NAMES.get(name, name)] == pins()[canonical(name)]
 
 
 def test_the_conda_environment_has_nothing_else():
-    asked = {CONDA_NAMES.get(name, name) for name in direct()}
-    assert set(conda()) - {"python", "pip"} == asked
+    names = {CONDA_NAMES.get(name, name) for name in direct_dependencies()}
+    assert set(conda()) - {"python", "pip"} == names
     assert conda()["python"] == "3.11"
 
 
@@ -75,3 +75,14 @@ def test_the_project_is_called_the_same_everywhere():
     assert citation["license"] == project["license"] == (ROOT / "LICENSE").read_text()[:3]
     assert author == yaml.safe_load((ROOT / "config.yaml").read_text())["thesis"]["author"]
     assert author in (ROOT / "LICENSE").read_text()
+
+
+def test_github_runs_what_continuous_integration_runs_and_pins_no_package():
+    text = (ROOT / ".github/workflows/tests.yml").read_text()
+    steps = yaml.safe_load(text)["jobs"]["tests"]["steps"]
+    commands = [step["run"] for step in steps if "run" in step]
+    local = re.findall(r"^make .*$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert [command for command in commands if command.startswith("make ")] == local == ["make test", "make lint"]
+    (python,) = (step["with"]["python-version"] for step in steps if "setup-python" in step.get("uses", ""))
+    assert python == conda()["python"]
+    assert not any(f"{name}=" in text for name in pins())

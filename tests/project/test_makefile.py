@@ -214,14 +214,15 @@ def test_continuous_integration_calls_make_and_stops_at_the_first_failure(projec
     assert subprocess.run([project.root / ".ci/run"], **run).returncode == 2
 
 
-def test_the_reference_is_kept_of_the_study_that_is_named_and_the_readme_follows(project):
+def test_reference_keeps_the_named_study_and_renews_tables_and_picture(project):
     assert project.make("reference", "STUDY=full").returncode == 0
-    kept, written = project.called("python")
-    assert kept.startswith(
+    keep, tables, picture = project.called("python")
+    assert keep.startswith(
         "python -m gmvae.reference.keep --study full --results results --output results/reference/full"
     )
-    assert written.startswith("python -m gmvae.reference.readme --reference results/reference")
-    assert written.endswith("--output results/reference/README.md")
+    assert tables.startswith("python -m gmvae.reference.readme --reference results/reference")
+    assert tables.endswith("--output results/reference/README.md")
+    assert picture.startswith("python -m gmvae.reference.picture --reference results/reference --output")
 
 
 def test_compare_calls_its_command_and_nothing_else(project):

@@ -1,4 +1,4 @@
-"""The book's text: it types no result, leaves nothing to be written, and names functions and tests that exist."""
+"""The text of the book: it has no result typed by hand, no gaps, and names functions and tests that exist."""
 
 import importlib
 import re
@@ -41,20 +41,20 @@ def test_nothing_is_left_to_be_written(path):
 
 
 @pytest.mark.parametrize("row", ROW.findall(source(BOOK / "appendices" / "equations.tex")), ids=lambda row: row[0])
-def test_an_equation_that_is_code_names_a_function_and_a_test_that_exist(row):
+def test_an_equation_of_the_appendix_names_a_function_and_a_test_that_exist(row):
     label, function, test = row
     assert any(rf"\label{{{label}}}" in source(path) for path in PROSE), f"no equation {label}"
     parts = function.split(".")
     depth = next(i for i in range(len(parts), 0, -1) if (ROOT / "src" / Path(*parts[:i])).with_suffix(".py").is_file())
-    found = importlib.import_module(".".join(parts[:depth]))
+    value = importlib.import_module(".".join(parts[:depth]))
     for name in parts[depth:]:
-        found = getattr(found, name)
-    assert callable(found)
+        value = getattr(value, name)
+    assert callable(value)
     file, name = test.split("::")
     assert re.search(rf"^def {name}\(", source(ROOT / file), re.MULTILINE), f"no test {test}"
 
 
-def test_every_equation_that_the_code_cites_stands_in_the_text():
+def test_every_equation_that_the_code_cites_is_in_the_text():
     texts = "".join(source(path) for path in PROSE)
     cited = {
         label for path in (ROOT / "src").rglob("*.py") for label in re.findall(r"\beq:[a-z0-9-]+[a-z0-9]", source(path))
@@ -65,14 +65,14 @@ def test_every_equation_that_the_code_cites_stands_in_the_text():
 
 
 @pytest.mark.parametrize("module", ["nn.divergences", "nn.likelihoods", "nn.objective", "data.principal_components"])
-def test_every_formula_of_the_pure_parts_stands_in_the_appendix(module):
+def test_every_formula_of_the_mathematical_modules_is_in_the_appendix(module):
     """Each public function of these files computes a numbered equation."""
     listed = {function for _, function, _ in ROW.findall(source(BOOK / "appendices" / "equations.tex"))}
     defined = re.findall(r"^def ([a-z]\w*)\(", source(ROOT / f"src/gmvae/{module.replace('.', '/')}.py"), re.MULTILINE)
     assert defined and not {f"gmvae.{module}.{name}" for name in defined} - listed - NOT_EQUATIONS
 
 
-def test_every_model_stands_in_the_appendix():
+def test_every_model_is_in_the_appendix():
     listed = {
         function.split(".")[2]
         for _, function, _ in ROW.findall(source(BOOK / "appendices" / "equations.tex"))
@@ -90,7 +90,7 @@ def test_the_diagram_of_the_pipeline_has_every_rule():
     assert {re.sub(r"\\\\|\\", "", rule) for rule in drawn} == rules - gathering
 
 
-def test_every_diagram_is_shown_and_every_figure_of_the_chapters_referred_to():
+def test_every_diagram_is_shown_and_every_figure_of_the_chapters_is_referred_to():
     texts = "".join(source(path) for path in PROSE)
     for path in (BOOK / "diagrams").glob("*.tex"):
         assert rf"\diagram{{{path.stem}}}" in texts, f"{path.name} is not shown"
@@ -99,8 +99,8 @@ def test_every_diagram_is_shown_and_every_figure_of_the_chapters_referred_to():
         assert re.search(rf"ref\{{[^}}]*{label}[,}}]", texts), f"{label} is not referred to"
 
 
-def test_every_table_and_figure_of_a_task_stands_behind_its_condition():
-    """A study without a task must not ask for that task's results."""
+def test_every_table_and_figure_of_a_task_is_in_its_condition():
+    """A study without a task has none of its results."""
     for path in PROSE:
         for task in re.findall(r"\\(?:result|spread|fact|versus)\{([a-z0-9_]+)", source(path)):
             text = source(path)
