@@ -152,7 +152,10 @@ def test_imports_stand_at_the_top_or_behind_a_reason():
         lines = path.read_text(encoding="utf-8").splitlines()
         for node in nodes(path, ast.Import, ast.ImportFrom):
             if node.col_offset:
-                around = "\n".join(lines[node.lineno - 2 : node.end_lineno])
+                start = node.lineno - 1  # of the imports that stand together: one reason is enough for them
+                while lines[start - 1].lstrip().startswith(("from ", "import ", "#")):
+                    start -= 1
+                around = "\n".join(lines[start : node.end_lineno])
                 assert "#" in around, f"{short(path)}:{node.lineno} imports inside a function without a reason"
 
 

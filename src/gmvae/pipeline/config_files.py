@@ -114,8 +114,8 @@ def refuse_repeated_keys(file: Path, node: yaml.Node | None, at: list[str], chec
             line, here = key.start_mark.line + 1, [*at, str(key.value)]
             first = lines.setdefault((key.tag, str(key.value)), key.start_mark)
             if first is not key.start_mark:
-                found = f"the key a second time, after line {first.line + 1}"
-                raise Refused(f"{place(file, line)}: {'.'.join(here)}: found {found}; allowed: each key once")
+                again = f"the key a second time, after line {first.line + 1}"
+                raise Refused(f"{place(file, line)}: {'.'.join(here)}: found {again}; allowed: each key once")
             refuse_repeated_keys(file, inner, here, checked)
 
 

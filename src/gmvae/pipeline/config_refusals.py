@@ -88,7 +88,7 @@ def join_words(words: list[str], last: str) -> str:
 
 def config_refusal(
     at: Iterable[object],
-    found: str,
+    content: str,
     allowed: str | list[str],
     nearest_to: object = None,
     among: Iterable[object] = (),
@@ -97,7 +97,7 @@ def config_refusal(
 
     Args:
         at: The keys that lead there, from the outermost.
-        found: What stands there.
+        content: What stands there.
         allowed: The allowed names, or words that describe them.
         nearest_to: What to look up among the allowed names, for "did you mean".
         among: The names to look it up in, where `allowed` is words.
@@ -109,7 +109,7 @@ def config_refusal(
         among, allowed = allowed, ", ".join(allowed) or "none"
     near = difflib.get_close_matches(str(nearest_to), [str(name) for name in among], n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return Refused(f"config.yaml: {'.'.join(map(str, at)) or 'all of it'}: found {found}; allowed: {allowed}{hint}")
+    return Refused(f"config.yaml: {'.'.join(map(str, at)) or 'all of it'}: found {content}; allowed: {allowed}{hint}")
 
 
 def show_value(value: object) -> str:

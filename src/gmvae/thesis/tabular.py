@@ -17,7 +17,7 @@ def header_line(module: str) -> str:
     return f"% Written by {module}: a change here is lost."
 
 
-def centred(text: str) -> str:
+def centre_cell(text: str) -> str:
     """A cell that is centred in a right-aligned column.
 
     Args:
@@ -29,7 +29,7 @@ def centred(text: str) -> str:
     return rf"\multicolumn{{1}}{{c}}{{{text}}}"
 
 
-NO_VALUE = centred("--")
+NO_VALUE = centre_cell("--")
 
 
 def small_spread(sd: float, places: int, width: int = 0) -> str:

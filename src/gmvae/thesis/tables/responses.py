@@ -10,7 +10,7 @@ from gmvae.formats.writing import write_csv, write_text
 from gmvae.metrics.catalogue import RESPONSE_MEASURES, RESPONSE_TARGETS, decimals
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.tabular import NO_VALUE, centred, define_macro, header_line, small_spread, tabular
+from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
 from gmvae.thesis.typeset import latex_number, latex_text
 
 ROUTES = {"": "w", "z_": "z"}  # prefix of a metric -> the variable that a model keeps when it changes the condition
@@ -75,7 +75,7 @@ def summarise_responses(table: pd.DataFrame, held: dict, models: list[str]) -> p
 def response_panel(summaries: pd.DataFrame, target: str, measure: str, types: dict[str, str], names: dict) -> str:
     """One tabular: a row per model and route, a mean per held-out type, their mean and its spread over seeds."""
     of_measure = summaries[summaries.measure == target + measure]
-    head = [TITLES[measure], *(centred(name) for name in [*types.values(), "Mean"])]
+    head = [TITLES[measure], *(centre_cell(name) for name in [*types.values(), "Mean"])]
     rows = []
     for (model, variable), of_route in of_measure.groupby(["model", "way"], sort=False):
         several_routes = of_measure[of_measure.model == model].way.nunique() > 1

@@ -12,7 +12,7 @@ from gmvae.metrics.catalogue import (
     decimals,
     elbo_terms,
 )
-from gmvae.thesis.tabular import NO_VALUE, centred, define_macro, header_line, small_spread, tabular
+from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
 from gmvae.thesis.typeset import format_fixed, latex_number, latex_text
 
 
@@ -60,9 +60,9 @@ def metric_panel(
     shown = summaries[summaries.metric.isin(metrics)]
     by_key = {(row.model, row.metric): row for row in shown.itertuples()}
     with_selection = n_components is not None
-    heads = [centred(column_heading(metric, names)) for metric in metrics]
+    heads = [centre_cell(column_heading(metric, names)) for metric in metrics]
     if with_selection:
-        heads = ["$K$", heads[0], centred("picked"), centred(r"$r_{\mathrm{s}}$"), *heads[1:]]
+        heads = ["$K$", heads[0], centre_cell("picked"), centre_cell(r"$r_{\mathrm{s}}$"), *heads[1:]]
     rows = []
     for model in models:
         if not any((model, metric) in by_key for metric in metrics):
