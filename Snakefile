@@ -13,6 +13,8 @@ from gmvae.pipeline.config_checks import check_config
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import ROOT
 from gmvae.pipeline.step_options import option_words
+from gmvae.thesis import rule_options
+from gmvae.training.priorities import training_priorities
 
 
 configfile: Path(workflow.basedir, "config.yaml")
