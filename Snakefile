@@ -14,6 +14,8 @@ from gmvae.pipeline.errors import exit_if_refused
 from gmvae.pipeline.code_digest import source_digest
 from gmvae.pipeline.sources import ROOT
 from gmvae.pipeline.step_options import option_words
+from gmvae.thesis import rule_options
+from gmvae.training.priorities import training_priorities
 
 # Later files win: the catalogues, config.yaml, each --configfile, --config.
 CONFIG_FILES = [*catalogue_files(Path(workflow.basedir)), Path(workflow.basedir, "config.yaml")]

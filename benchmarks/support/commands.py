@@ -2,9 +2,8 @@
 
 import json
 
-import yaml
-
 from gmvae.pipeline import plan
+from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.sources import ROOT
 
 NETWORK = {"n_hidden": 128, "n_layers": 2, "n_latent": 10}
@@ -43,7 +42,7 @@ def benchmark_run(
 
 def study_run(data: list[str], task: str, model: str, n_seeds: int) -> list[str]:
     """The command that trains a model of a task with the settings, the schedule and the epochs of config.yaml."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = read_config(ROOT / "config.yaml")
     settings, training = plan.model_settings(config, task, model), plan.training_settings(config, task, model)
     module = config["models"][model]["module"]
     return training_command(data, module, settings, training, plan.n_components(config, task, model), n_seeds)

@@ -1,6 +1,6 @@
 # A run: all seeds of one model on one task, in one folder. A trained model and a baseline leave the same latent.h5ad.
 
-PRIORITIES = step_options.training_priorities(config)
+PRIORITIES = training_priorities(config)
 
 
 def alternatives(kind):

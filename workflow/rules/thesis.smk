@@ -9,7 +9,7 @@ NAMES = step_options.with_sorted_keys(plan.display_names(config))
 
 rule figure:
     input:
-        files=lambda wc: step_options.figure_files(config, wc.task, wc.figure),
+        files=lambda wc: rule_options.figure_files(config, wc.task, wc.figure),
     output:
         pdf="results/figures/{task}/{figure}.pdf",
         svg=report(
@@ -27,8 +27,8 @@ rule figure:
         code=lambda wc: source_digest(f"gmvae.thesis.figures.{wc.figure}"),
         options=lambda wc: option_words(
             {
-                "names": step_options.names_for_task(config, wc.task),
-                **step_options.figure_options(config, wc.task, wc.figure),
+                "names": rule_options.names_for_task(config, wc.task),
+                **rule_options.figure_options(config, wc.task, wc.figure),
             }
         ),
     shell:
@@ -53,9 +53,9 @@ rule tabulate:
         options=lambda wc: option_words(
             {
                 "models": plan.models(config, wc.task),
-                "controls": step_options.control_models(config, wc.task),
-                "n_components": step_options.components_by_model(config, wc.task),
-                "names": step_options.names_for_task(config, wc.task),
+                "controls": rule_options.control_models(config, wc.task),
+                "n_components": rule_options.components_by_model(config, wc.task),
+                "names": rule_options.names_for_task(config, wc.task),
             }
         ),
     shell:
@@ -81,7 +81,7 @@ rule tabulate_responses:
     params:
         code=source_digest("gmvae.thesis.tables.responses"),
         options=option_words(
-            {"held": step_options.held_out_types(config), "names": step_options.responding_names(config)}
+            {"held": rule_options.held_out_types(config), "names": rule_options.responding_names(config)}
         ),
     shell:
         "{PYTHON:q} -m gmvae.thesis.tables.responses --metrics {input.metrics:q} {params.options:q} "
@@ -101,7 +101,7 @@ rule list_published:
         "results/logs/list_published.benchmark.tsv"
     params:
         code=source_digest("gmvae.thesis.tables.published"),
-        options=option_words({"tasks": step_options.published_tasks(config), "names": NAMES}),
+        options=option_words({"tasks": rule_options.published_tasks(config), "names": NAMES}),
     shell:
         "{PYTHON:q} -m gmvae.thesis.tables.published --metrics {input.metrics:q} --published {input.published:q} "
         "{params.options:q} --output {output.tex:q} > {log:q} 2>&1"
@@ -142,10 +142,10 @@ rule numbers:
         code=source_digest("gmvae.thesis.numbers"),
         options=option_words(
             {
-                "tasks": step_options.numbers_tasks(config),
+                "tasks": rule_options.numbers_tasks(config),
                 "figures": [f"{task}/{figure}" for task, figure in plan.thesis_figures(config)],
                 "names": NAMES,
-                "thesis": step_options.title_page(config),
+                "thesis": rule_options.title_page(config),
             }
         ),
     shell:
@@ -183,7 +183,7 @@ rule speed:
         "results/logs/speed.benchmark.tsv"
     params:
         code=source_digest("gmvae.thesis.tables.speed"),
-        options=option_words({"names": step_options.model_names(config, ["gmdvae", "vae"])}),
+        options=option_words({"names": rule_options.model_names(config, ["gmdvae", "vae"])}),
     shell:
         "{PYTHON:q} -m gmvae.thesis.tables.speed --benchmarks {input.benchmarks:q} {params.options:q} "
         "--output {output.tex:q} --figure {output.figure[0]:q} > {log:q} 2>&1"
@@ -194,7 +194,7 @@ rule results:
     input:
         [f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "svg")],
         [f"results/tables/{task}.tex" for task in plan.tasks(config)],
-        ["results/tables/responses.tex"] if step_options.held_out_types(config) else [],
+        ["results/tables/responses.tex"] if rule_options.held_out_types(config) else [],
         "results/tables/runs.tex",
         "results/tables/published.tex",
         "results/tables/speed.tex",

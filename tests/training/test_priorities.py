@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from gmvae.pipeline import plan
-from gmvae.pipeline.step_options import training_cost, training_priorities
+from gmvae.training.priorities import training_cost, training_priorities
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMES = pd.read_csv(ROOT / "results/reference/embedded/runs.csv")
