@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -44,7 +45,7 @@ def draw_reference(reference: Path, output: Path) -> None:
         panels |= {task: accuracies(table, plan.models(config, task), task) for task in tasks}
     # The file says which results it shows, and has no program's name, so that the same results give the same bytes.
     metadata = {"Software": None, "Source": digest.hexdigest()}
-    with write_atomically(output) as temporary:
+    with write_atomically(output) as temporary, rc_context(rcParamsDefault):
         page(panels, names).savefig(temporary, format="png", dpi=DOTS_PER_INCH, metadata=metadata)
 
 
