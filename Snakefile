@@ -1,7 +1,6 @@
 """From raw data to the thesis. `snakemake --cores all` makes everything; what is made is chosen in config.yaml."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -39,7 +38,6 @@ for library in "OMP", "OPENBLAS", "MKL", "NUMBA":
     os.environ[f"{library}_NUM_THREADS"] = str(config["threads"])
 os.environ["MPLBACKEND"] = "Agg"
 os.environ |= step_options.switches(config)  # what changes no result is no part of a rule
-GPU = config["device"] == "cuda" or config["device"] == "auto" and shutil.which("nvidia-smi") is not None
 
 
 wildcard_constraints:

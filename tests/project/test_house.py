@@ -153,7 +153,7 @@ def test_imports_stand_at_the_top_or_behind_a_reason():
         for node in nodes(path, ast.Import, ast.ImportFrom):
             if node.col_offset:
                 start = node.lineno - 1  # of the imports that stand together: one reason is enough for them
-                while lines[start - 1].lstrip().startswith(("from ", "import ", "#")):
+                while lines[start - 1].lstrip().startswith(("from ", "import ", "#", "if TYPE_CHECKING:")):
                     start -= 1
                 around = "\n".join(lines[start : node.end_lineno])
                 assert "#" in around, f"{short(path)}:{node.lineno} imports inside a function without a reason"

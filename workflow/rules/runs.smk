@@ -1,6 +1,9 @@
 # A run: all seeds of one model on one task, in one folder. A trained model and a baseline leave the same latent.h5ad.
 
+import shutil
+
 PRIORITIES = training_priorities(config)
+GPU = config["device"] == "cuda" or config["device"] == "auto" and shutil.which("nvidia-smi") is not None
 
 
 def alternatives(kind):
