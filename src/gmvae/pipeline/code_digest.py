@@ -19,6 +19,7 @@ from gmvae.pipeline.syntax_digest import tree_digest
 NO_SOURCES = {  # modules that no result depends on, each with the reason
     "gmvae.pipeline.errors": "its one exception is only raised and caught: a step that refuses writes nothing",
     "gmvae.pipeline.step_help": "the texts of --help",
+    "gmvae.pipeline.config_model": "checks settings and returns nothing: a step that refuses them writes nothing",
     "gmvae.pipeline.code_digest": "says whether an unfinished run goes on, which ends with the same bytes either way",
     "gmvae.formats.provenance": "writes what a run was made with, beside its results",
     "gmvae.training.progress": "shows how far a run is",

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 from scipy.linalg import subspace_angles
-from sklearn.decomposition import PCA
 
+from gmvae.data.principal_components import principal_axes
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.latent import read_latent, run_seeds
 from gmvae.pipeline.command import run_step
@@ -62,7 +62,7 @@ def plane_angles(run: anndata.AnnData, train: np.ndarray) -> pd.DataFrame:
     """
     planes = {seed: run.uns[f"plane_{seed}"] for seed in run_seeds(run)}
     n_dimensions = next(iter(planes.values())).shape[1]
-    axes = PCA(n_dimensions, svd_solver="full").fit(train.astype(np.float64)).components_.T  # D, L
+    _, axes = principal_axes(train, n_dimensions)  # D, L
     radians = [subspace_angles(axes, plane).max() for plane in planes.values()]
     return pd.DataFrame({"seed": list(planes), "value": np.rad2deg(radians)})
 
