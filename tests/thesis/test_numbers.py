@@ -9,7 +9,7 @@ from gmvae.pipeline.errors import Refused
 from gmvae.thesis.numbers import write_numbers
 from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_text, lower_first
 
-NAMES = {"a": "Model α_1", "t": "Task"}
+NAMES = {"a": "Model α_1", "t": "Task", "negative_binomial": "negative binomial"}
 TASKS = {"t": {"dataset": "d", "labels": 0.05, "n_components": 7}}
 FRONT = {"author": "A & B", "place": "Berlin", "figures": {"x": "all"}}
 

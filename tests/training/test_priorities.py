@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from gmvae.pipeline import plan
+from gmvae.pipeline.config_files import read_config
 from gmvae.training.priorities import training_cost, training_priorities
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ def config() -> dict:
     """The shipped configuration with its default study."""
     from gmvae.pipeline.config_checks import check_config
 
-    content = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    content = read_config(ROOT / "config.yaml")
     check_config(content)
     return copy.deepcopy(content)
 

@@ -36,6 +36,7 @@ class LatentModel(nn.Module, ABC):
         has_components: Whether it has classes y: `cluster` works.
         has_bound: Whether it has a density of x: `log_weights` and `sample` work, and the objective is an ELBO.
         has_style: Whether it shows a latent w beside z: `style` works, and latent.h5ad holds its means.
+        decodes_class: Whether its decoder is p(x|y,z), so that each row is decoded once for each class.
         is_linear: Whether its decoder is affine: `plane` works.
         kl_weight: The model's own weight of all `kl_*` terms in the loss; multiplies the schedule's.
         conversions: What `convert` can go through, the model's own choice first; empty where it cannot convert.
@@ -47,6 +48,7 @@ class LatentModel(nn.Module, ABC):
     has_components: bool = False
     has_bound: bool = False
     has_style: bool = False
+    decodes_class: bool = False
     is_linear: bool = False
     kl_weight: float = 1.0
     conversions: tuple[str, ...] = ()

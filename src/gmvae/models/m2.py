@@ -42,6 +42,7 @@ class Model(LatentModel):
 
     has_components = True
     has_bound = True
+    decodes_class = True
 
     def __init__(
         self,

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from anndata.io import read_elem
 
-from gmvae.formats.likelihoods import LIKELIHOODS
 from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.writing import write_text
 from gmvae.metrics.catalogue import decimals
@@ -29,7 +28,7 @@ def write_numbers(
         tasks: The study's tasks in its order, each with dataset, labels and n_components, and with held_out
             {label, condition} where a response is predicted.
         figures: The study's figures, as TASK/FIGURE.
-        names: Display names of models, datasets, metrics and tasks by key.
+        names: Display names of models, datasets, metrics, likelihoods and tasks by key.
         thesis: Author, place, date and other texts of the title page by key.
         output: The LaTeX file to write, results/numbers.tex.
 
@@ -49,7 +48,7 @@ def write_numbers(
         *(rf"\setfigure{{{figure}}}" for figure in figures),
         *(define_text("meta", key, value) for key, value in texts.items()),
         *(define_text("name", key, str(name)) for key, name in sorted(names.items())),
-        *fact_lines({path.stem: dataset_facts(path) for path in sorted(data)}, tasks),
+        *fact_lines({path.stem: dataset_facts(path, names) for path in sorted(data)}, tasks),
         *seed_lines(table[table.task.isin(tasks)]),
         *result_lines(table),
     ]
@@ -110,7 +109,7 @@ def metric_statistics(table: pd.DataFrame, task: str, model: str, metric: str) -
     return stats if np.isnan(rank) else stats | {"rank": latex_number(rank, 2)}
 
 
-def dataset_facts(path: Path) -> dict[str, str]:
+def dataset_facts(path: Path, names: dict) -> dict[str, str]:
     """Facts about a dataset, as LaTeX: rows, splits, features, classes, conditions, class sizes, likelihood."""
     try:
         with h5py.File(path) as file:
@@ -128,7 +127,7 @@ def dataset_facts(path: Path) -> dict[str, str]:
         sizes = obs["label"].value_counts()
         counts |= {"smallest": int(sizes.min()), "largest": int(sizes.max())}
     facts = {key: rf"\num{{{count}}}" for key, count in counts.items()}
-    return facts | {"likelihood": LIKELIHOODS.get(likelihood, latex_text(likelihood))}
+    return facts | {"likelihood": latex_text(names.get(likelihood, likelihood))}
 
 
 if __name__ == "__main__":
