@@ -128,9 +128,11 @@ def test_shipped_files_are_refused_with_file_line_and_key(tmp_path, file, old, n
     assert f"{file}, line {number}: {key}: found" in refusal(project)
 
 
-def test_readmes_dataset_can_be_pasted_at_the_end_of_config_yaml(tmp_path):
+def test_readmes_dataset_and_task_may_also_stand_in_config_yaml(tmp_path):
     project = copied(tmp_path / "project")
-    (snippet,) = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (snippet,) = re.findall(
+        r"^(datasets:\n.*?)^thesis:", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.M
+    )
     cells = tmp_path / "mine.h5ad"
     cells.touch()
     config = project / "config.yaml"
