@@ -1,4 +1,4 @@
-"""Products rounded to bfloat16: what stays float32, and that metrics change less than between seeds."""
+"""Which processor gets which precision; what stays float32 in bfloat16, and that metrics change less than by seeds."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,72 @@ from gmvae.metrics.scores import agreement, contingency, match_components
 from gmvae.nn.batches import Rows
 from gmvae.nn.inference import cluster_rows, row_terms
 from gmvae.nn.random_streams import make_generators
+from gmvae.pipeline import plan
+from gmvae.pipeline.code_digest import source_modules
+from gmvae.pipeline.config_files import read_config
+from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.sources import ROOT
 from gmvae.training.loop import autocast_products
+from gmvae.training.precision import choose_precision, processor_flags
 from gmvae.training.schedule import Training
 
 CPU = torch.device("cpu")
 FIVE = [0, 1, 2, 3, 4]
+X86 = {"fpu", "sse4_2", "avx", "avx2", "fma"}
+PROCESSORS = {  # the flags that tell five kinds apart, what `auto` becomes, and whether bfloat16 may be asked for
+    "Intel Sapphire Rapids": ({*X86, "avx512f", "avx512_bf16", "amx_tile", "amx_bf16"}, "bfloat16", True),
+    "AMD Zen 4": ({*X86, "avx512f", "avx512_bf16"}, "float32", True),
+    "AMD Milan": (X86, "float32", False),
+    "ARM Neoverse V1": ({"fp", "asimd", "sve", "svebf16", "bf16"}, "float32", True),
+    "unknown": (set(), "float32", True),
+}
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_the_precision_follows_the_processor(name):
+    flags, automatic, allowed = PROCESSORS[name]
+    assert choose_precision("auto", CPU, frozenset(flags)) == automatic
+    assert choose_precision("float64", CPU, frozenset(flags)) == "float64"
+    if allowed:
+        assert choose_precision("bfloat16", CPU, frozenset(flags)) == "bfloat16"
+    else:
+        with pytest.raises(Refused, match=r"training\.precision: found bfloat16.*34 times.*auto"):
+            choose_precision("bfloat16", CPU, frozenset(flags))
+
+
+def test_a_run_is_planned_with_the_word_of_the_config_whatever_the_processor():
+    """So a study made on one processor runs nothing again on another."""
+    config = read_config(ROOT / "config.yaml")
+    assert plan.training_settings(config, "digits", "vae")["precision"] == "auto"
+    assert not any(
+        "gmvae.training.precision" in source_modules(f"gmvae.pipeline.{name}") for name in ("plan", "command")
+    )
+
+
+@pytest.mark.parametrize(("capability", "allowed"), [((9, 0), True), ((8, 0), True), ((7, 5), False)])
+def test_the_precision_follows_the_gpu(monkeypatch, capability, allowed):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    gpu = torch.device("cuda")
+    assert choose_precision("auto", gpu) == "float32"
+    if allowed:
+        assert choose_precision("bfloat16", gpu) == "bfloat16"
+    else:
+        with pytest.raises(Refused, match="this GPU"):
+            choose_precision("bfloat16", gpu)
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2\n\nprocessor\t: 1\nflags\t\t: fpu avx2\n", {"fpu", "avx2"}),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", {"fp", "asimd", "bf16"}),
+        ("vendor_id : something else\n", set()),
+    ],
+)
+def test_the_flags_of_a_processor_are_read(tmp_path, text, flags):
+    (tmp_path / "cpuinfo").write_text(text)
+    assert processor_flags(tmp_path / "cpuinfo") == flags
+    assert processor_flags(tmp_path / "no such file") == frozenset()
 
 
 @pytest.mark.parametrize("module", MODELS)

@@ -46,7 +46,7 @@ class TrainingSettings(Entry):
     weight_decay: FromZero = None
     label_weight: Annotated[Literal["auto"] | FromZero, Field(description="auto, or a number from 0")] = None
     n_samples: Positive = None
-    precision: Literal["float32", "float64", "bfloat16"] = None
+    precision: Literal["auto", "float32", "float64", "bfloat16"] = None
     patience: Count = None
     diverged: Literal["fail", "keep"] = None
 

@@ -122,9 +122,10 @@ def fingerprint(record: dict) -> str:
         record: The run's provenance.json.
 
     Returns:
-        16 hexadecimal digits of its settings, seeds, device, versions and commit.
+        16 hexadecimal digits of its settings, seeds, device, precision, versions and commit.
     """
-    deciding = {key: record[key] for key in ("settings", "seeds", "device", "versions", "commit", "dirty")}
+    keys = ("settings", "seeds", "device", "precision", "versions", "commit", "dirty")
+    deciding = {key: record[key] for key in keys if key in record}  # a baseline has no precision of its own
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -22,6 +22,7 @@ from gmvae.pipeline.errors import Refused
 from gmvae.training.checkpoints import Checkpointer, run_identity
 from gmvae.training.device import choose_device
 from gmvae.training.loop import train_to_end
+from gmvae.training.precision import choose_precision
 from gmvae.training.progress import Progress
 from gmvae.training.schedule import Training
 from gmvae.training.state import EXPLODED, TrainingState
@@ -70,27 +71,28 @@ def train(
 
     Raises:
         Refused: A setting is unknown, there is no seed, K is below 1 or below the number of observed classes, the
-            device does not exist, or a seed diverged.
+            device does not exist, bfloat16 is asked for where the processor has no units for it, or a seed diverged.
     """
     started = time.monotonic()
     check_seeds_and_components(seeds, n_components)
     torch.set_num_threads(threads)
-    plan = check_training(training)
+    plan, torch_device = check_training(training), choose_device(device)
+    plan = dataclasses.replace(plan, precision=choose_precision(plan.precision, torch_device))
     torch.set_default_dtype(DTYPES[plan.precision])
-    torch_device = choose_device(device)
     rows, likelihood = training_rows(data, observed, len(seeds), n_components, torch_device, memory)
     sizes = {"n_features": rows.x.shape[1], "n_components": n_components, "n_conditions": rows.n_conditions}
     arguments = {"likelihood": likelihood, "seeds": seeds, **sizes, **settings}
     state = TrainingState(build_model(module, arguments).to(torch_device), plan, seeds, torch_device)
     record = {"module": module, "settings": settings, "training": training, "n_components": n_components}
     record["threads"] = threads
-    identity = run_identity(record | {"seeds": seeds, "device": torch_device.type}, [data, observed], module)
+    place = {"device": torch_device.type, "precision": plan.precision}
+    identity = run_identity(record | {"seeds": seeds} | place, [data, observed], module)
     keeper = Checkpointer(weights.with_name("checkpoint.safetensors"), identity, checkpoint_minutes, started)
     resume_and_train(state, rows, plan, keeper, progress)
     diverged = check_divergence(state, plan, keeper)
     save_weights(state.model, module, arguments, weights)
     write_csv(pd.DataFrame(state.history), history)
-    run = describe_run(record, seeds, torch_device.type, keeper.total_seconds())
+    run = describe_run(record, seeds, torch_device.type, keeper.total_seconds()) | {"precision": plan.precision}
     write_json(run | ({"diverged": diverged} if diverged else {}), provenance)
     keeper.remove()
 

@@ -63,6 +63,9 @@ def common_description(records: list[dict], defaults: dict) -> list[str]:
     if defaults:
         lines.append(rf"\item[Training] unless a run says otherwise: {list_settings(defaults)}.")
     lines.append(rf"\item[Device] {', '.join(sorted({record['device'] for record in records}))}.")
+    precisions = sorted({record["precision"] for record in records if "precision" in record})
+    if precisions:
+        lines.append(rf"\item[Precision of the products] {', '.join(precisions)}.")
     lines.append(rf"\item[Code] {', '.join(sorted({commit_text(record) for record in records}))}.")
     versions = sorted({pair for record in records for pair in record["versions"].items()})
     listed = ", ".join(f"{latex_text(package)}~{latex_text(version)}" for package, version in versions)

@@ -1,0 +1,69 @@
+"""The floating-point numbers of a run's products, decided by the processor from a fixed table, never by a timing.
+
+With bfloat16 the networks' products have 16 bits, everything else 32 (training/loop.py). A processor without units for
+it emulates the products, and that is no saving: on one with AVX2 alone (AMD Milan) the product of (3, 256, 784) and
+(3, 784, 256) took 0.65 s in bfloat16 and 0.019 s in float32.
+
+    processor                                  `auto` becomes   bfloat16, if asked for
+    AMX tiles (Intel since Sapphire Rapids)    bfloat16         allowed: products take a third of float32's time
+    AVX-512 or SVE units (AMD since Zen 4)     float32          allowed: benchmarks/precision.csv has little gain
+    none of these                              float32          refused
+    GPU of compute capability 8 or more        float32          allowed: not measured yet
+    GPU below that                             float32          refused
+    unknown                                    float32          allowed: nothing says that it is emulated
+"""
+
+from pathlib import Path
+
+import torch
+
+from gmvae.pipeline.errors import Refused
+
+FAST = {"amx_bf16"}  # flags of processors on which bfloat16 gains
+UNITS = {*FAST, "avx512_bf16", "bf16", "svebf16"}  # and of those that do not emulate it
+GPU_WITH_UNITS = (8, 0)  # compute capability
+SLOWDOWN = 34  # of emulated products, as measured above
+
+
+def choose_precision(setting: str, device: torch.device, flags: frozenset[str] | None = None) -> str:
+    """Decide the precision of a run.
+
+    Args:
+        setting: training.precision: auto, float32, float64 or bfloat16.
+        device: Where the run is trained.
+        flags: The processor's flags; this one's if None.
+
+    Returns:
+        float32, float64 or bfloat16.
+
+    Raises:
+        Refused: bfloat16 is asked for where it would be emulated.
+    """
+    if device.type == "cuda":
+        fast, emulated = False, torch.cuda.get_device_capability(device) < GPU_WITH_UNITS
+    else:
+        flags = processor_flags() if flags is None else flags
+        fast, emulated = bool(flags & FAST), bool(flags) and not flags & UNITS
+    if setting == "auto":
+        return "bfloat16" if fast else "float32"
+    if setting == "bfloat16" and emulated:
+        what = "GPU" if device.type == "cuda" else "processor"
+        raise Refused(
+            f"training.precision: found bfloat16, which this {what} has no units for: products would take up to "
+            f"{SLOWDOWN} times as long as in float32; allowed: auto, float32, float64"
+        )
+    return setting
+
+
+def processor_flags(file: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """The flags of this machine's processor, as Linux names them; none where they are not known.
+
+    Args:
+        file: Where Linux lists them: the line `flags` on x86, `Features` on ARM.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    words = [line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))]
+    return frozenset(words[0]) if words else frozenset()
