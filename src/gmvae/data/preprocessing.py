@@ -21,6 +21,7 @@ import pandas as pd
 from gmvae.data.doublets import LARGEST, SMALLEST, describe_unscored, doublet_scores
 from gmvae.data.normalisation import log_normalise
 from gmvae.data.quality_control import (
+    Share,
     check_mito_measure,
     check_shares,
     measure_cells,
@@ -45,9 +46,9 @@ def preprocess_cells(
     max_genes: int | None = None,
     min_total: int = 1,
     max_total: int | None = None,
-    max_mito: float | None = None,
+    max_mito: Share | None = None,
     mito_genes: str | None = None,
-    max_doublet: float | None = None,
+    max_doublet: Share | None = None,
     min_cells: int = 3,
     n_top_genes: int = 2000,
     seed: int = 0,

@@ -12,7 +12,7 @@ from gmvae.data.row_blocks import Counts, iterate_blocks
 from gmvae.formats.quality import cells_outside
 from gmvae.pipeline.errors import Refused
 
-SHARES = ("max_mito", "max_doublet")  # thresholds on measures from 0 to 1
+Share = float  # from 0 to 1; pipeline.config_checks knows a share by this name of its type
 # How the names of mitochondrial genes begin: MT- (human), mt- (mouse, zebrafish), Mt- (rat), mt: (fly); MT. is what R's
 # make.names turns MT- into. The name of a genome may come first: GRCh38_MT-ND1, mm10___mt-Nd1, and GRCh38-MT-ND1, as
 # Seurat turns _ into -. A number after the separator is no gene but the mark of a repeated name (MT.1) or a
@@ -24,18 +24,17 @@ TRUTHS = {"true": True, "false": False, "1": True, "0": False}  # how files with
 SHOWN = 5  # names in a message
 
 
-def check_shares(thresholds: dict[str, float | None], entry: str) -> None:
-    """Check the thresholds on shares and scores.
+def check_shares(shares: dict[str, Share | None], entry: str) -> None:
+    """Check the thresholds on measures from 0 to 1.
 
     Args:
-        thresholds: Numbers by name; None for no threshold.
+        shares: Numbers by name; None for no threshold.
         entry: The entry of the config that holds them, for messages.
 
     Raises:
-        Refused: One of SHARES is not between 0 and 1.
+        Refused: One of them is not from 0 to 1.
     """
-    for key in SHARES:
-        value = thresholds.get(key)
+    for key, value in shares.items():
         if value is not None and not 0 <= value <= 1:
             raise Refused(f"{entry}.{key}: found {value:g}; allowed: a share from 0 to 1 (5 % is 0.05)")
 
