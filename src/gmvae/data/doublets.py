@@ -40,7 +40,7 @@ def doublet_scores(counts: Counts, total: np.ndarray, groups: np.ndarray, seed: 
 
 
 def scrublet_scores(counts: sparse.csr_matrix, seed: int) -> np.ndarray:
-    """Scores [n] of cells with counts [n, genes]: how many neighbours of a cell are sums of two random cells."""
+    """Scores [n] of cells with counts [n, genes], or NaN: how many of a cell's neighbours are sums of two random cells."""
     observed = anndata.AnnData(counts)
     simulated = scanpy.pp.scrublet_simulate_doublets(observed, random_seed=seed)
     for cells in observed, simulated:
@@ -49,7 +49,10 @@ def scrublet_scores(counts: sparse.csr_matrix, seed: int) -> np.ndarray:
     # approximate ones of this version of scanpy fail with this version of scipy.
     options = {"threshold": 1.0, "use_approx_neighbors": False, "random_state": seed, "verbose": False}
     with np.errstate(invalid="ignore"):  # no doublet is called: scanpy divides 0 by 0
-        scanpy.pp.scrublet(observed, simulated, **options)
+        try:
+            scanpy.pp.scrublet(observed, simulated, **options)
+        except ValueError:  # genes that do not vary leave no principal components
+            return np.full(counts.shape[0], np.nan)
     return observed.obs["doublet_score"].to_numpy()
 
 
@@ -68,7 +71,7 @@ def describe_unscored(scores: np.ndarray, groups: np.ndarray, names: dict[int, s
     for group in np.unique(groups[groups >= 0]):
         unscored = np.isnan(scores[groups == group])
         if unscored.any():
-            reason = "too few genes with a count, or no finite score"
+            reason = f"at most {COMPONENTS} genes with a count, or no finite score"
             if len(unscored) < SMALLEST:
                 reason = f"fewer than {SMALLEST} cells"
             elif len(unscored) > LARGEST:

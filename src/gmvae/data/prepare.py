@@ -69,7 +69,8 @@ def prepare(
     if cells is not None:
         check_keys("cells", cells, keyword_types("gmvae.data.preprocessing", "preprocess_cells"))
         adata = preprocess_cells(adata, split, entry, **cells)
-        print_quality(adata.uns, entry)
+        print_quality(adata.uns)
+        print_warnings(adata.uns, entry)
     else:
         adata.obs["split"] = split(adata.obs)
         if "counts" in adata.layers:
@@ -149,30 +150,29 @@ def choose_split(
     return lambda obs: divide_rows(obs, test_share, seed, **options)
 
 
-def print_quality(uns: dict, entry: str) -> None:
-    """Print the steps of the preprocessing, the mitochondrial genes, and the cells that each threshold meets.
-
-    Lines that begin with `warning:` also reach the terminal of a workflow (workflow/rules/data.smk).
-    """
+def print_quality(uns: dict) -> None:
+    """Print the steps of the preprocessing, the mitochondrial genes, and the cells that each threshold meets."""
     genes, quality, thresholds = list(uns.get("mito_genes", [])), uns["quality"], uns["thresholds"]
-    failures = {config_name(key): n for key, n in count_failures(quality, thresholds).items()}
-    removals = count_removals(quality)
-    print("\n".join(uns["steps"]))
     own = " (the share of each cell is the source's own)" if not genes and np.any(quality["mito"] > 0) else ""
+    print("\n".join(uns["steps"]))
     print(f"mitochondrial genes: {len(genes)}{own}{': ' if genes else ''}{', '.join(genes)}")
-    for key, value in thresholds.items():
-        name = config_name(key)
-        print(f"{name} {value:g}: {failures[name]} of {len(quality['removed'])} cells fail, {removals.get(name, 0)} removed by it first")
+    failures, removals, n = count_failures(quality, thresholds), count_removals(quality), len(quality["removed"])
+    for key, threshold in thresholds.items():
+        n_removed = removals.get(config_name(key), 0)
+        print(f"{config_name(key)} {threshold:g}: {failures[key]} of {n} cells fail, {n_removed} removed by it first")
+
+
+def print_warnings(uns: dict, entry: str) -> None:
+    """Print what a user must know of the quality control; the rule `prepare` sends these lines to the terminal too."""
     for step in uns["steps"]:
         if step.startswith(NOT_SCORED):
             print(f"warning: {entry}.max_doublet: {step}; leave max_doublet out, or use batches of another size")
-    if drops_most(quality):
-        n, n_removed = len(quality["removed"]), sum(removals.values())
-        reasons = ", ".join(f"{count} by {name}" for name, count in removals.items())
-        print(
-            f"warning: {entry}: {n_removed} of {n} cells ({n_removed / n:.0%}), more than half, are removed: {reasons}; "
-            "relax these thresholds if the cells are good"
-        )
+    if drops_most(uns["quality"]):
+        n, removals = len(uns["quality"]["removed"]), count_removals(uns["quality"])
+        n_removed, reasons = sum(removals.values()), ", ".join(f"{count} by {key}" for key, count in removals.items())
+        reasons = reasons.replace("by unlabelled", "without a label")
+        share = f"{n_removed} of {n} cells ({n_removed / n:.0%}), more than half"
+        print(f"warning: {entry}: {share}, are removed: {reasons}; relax the thresholds if these cells are good")
 
 
 def print_untested_classes(obs: pd.DataFrame) -> None:

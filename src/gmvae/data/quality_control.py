@@ -17,9 +17,7 @@ Share = float  # from 0 to 1; pipeline.config_checks knows a share by this name 
 # make.names turns MT- into. The name of a genome may come first: GRCh38_MT-ND1, mm10___mt-Nd1, and GRCh38-MT-ND1, as
 # Seurat turns _ into -. A number after the separator is no gene but the mark of a repeated name (MT.1) or a
 # metallothionein (MT-2A); names without a separator (MTOR, MT1X) are not mitochondrial.
-MITOCHONDRIAL = re.compile(
-    r"(?:[\w.-]+_|[A-Za-z]+\d[\w.]*-+)?(?:(?:MT|mt|Mt)[-.](?!\d*$|[1-4][A-Za-z]?$)|mt:(?!\d*$))"
-)
+MITOCHONDRIAL = re.compile(r"(?:[\w.-]+_|[A-Za-z]+\d[\w.]*-+)?(?:(?:MT|mt|Mt)[-.](?!\d*$|[1-4][A-Za-z]?$)|mt:(?!\d*$))")
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}  # how files without booleans write them
 SHOWN = 5  # names in a message
 

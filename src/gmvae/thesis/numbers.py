@@ -111,7 +111,7 @@ def metric_statistics(table: pd.DataFrame, task: str, model: str, metric: str) -
 
 
 def dataset_facts(path: Path, names: dict) -> dict[str, str]:
-    """Facts about a dataset, as LaTeX: rows, splits, features, classes, conditions, class sizes, likelihood, quality."""
+    """Facts of a dataset, as LaTeX: rows, splits, features, classes, conditions, class sizes, quality, likelihood."""
     try:
         with h5py.File(path) as file:
             obs, features = read_elem(file["obs"]), len(read_elem(file["var"]))
