@@ -40,7 +40,7 @@ def doublet_scores(counts: Counts, total: np.ndarray, groups: np.ndarray, seed: 
 
 
 def scrublet_scores(counts: sparse.csr_matrix, seed: int) -> np.ndarray:
-    """Scores [n] of cells with counts [n, genes], or NaN: how many of a cell's neighbours are sums of two random cells."""
+    """Scores [n] of cells with counts [n, genes], or NaN: how many neighbours of a cell are sums of two random ones."""
     observed = anndata.AnnData(counts)
     simulated = scanpy.pp.scrublet_simulate_doublets(observed, random_seed=seed)
     for cells in observed, simulated:
