@@ -192,6 +192,19 @@ REFUSALS = {
         '"ab"',
         "",
     ),
+    "a share in percent": ("datasets.kang.cells.max_mito", 5, "datasets.kang.cells.max_mito", "5", ""),
+    "a score above 1": ("datasets.kang.cells.max_doublet", 1.5, "datasets.kang.cells.max_doublet", "1.5", ""),
+    "a negative share": ("datasets.kang.cells.max_mito", -0.1, "datasets.kang.cells.max_mito", "-0.1", ""),
+    "a text for a threshold": ("datasets.kang.cells.max_mito", "5%", "datasets.kang.cells.max_mito", '"5%"', ""),
+    "a number for a column": ("datasets.kang.cells.mito_genes", 1, "datasets.kang.cells.mito_genes", "1", ""),
+    "a column that the reader cannot read": (
+        "datasets.kang.cells.mito_genes",
+        "mt",
+        "datasets.kang.cells.mito_genes",
+        '"mt"',
+        "",
+    ),
+    "an unknown threshold": ("datasets.kang.cells.max_mit", 0.1, "datasets.kang.cells", '"max_mit"', "max_mito"),
     "a date for a text": ("thesis.author", yaml.safe_load("2026-11-01"), "thesis.author", '"2026-11-01"', ""),
 }
 
@@ -224,6 +237,8 @@ def test_a_config_that_is_no_mapping_is_refused():
         ("memory", 0.5),
         ("thesis.figures.images", ["digits", "toy"]),
         ("studies.embedded.training", {"epochs": 100}),
+        ("datasets.kang.cells", {"max_mito": 0, "max_doublet": 1}),
+        ("datasets.kang", {"name": "K", "source": "h5ad", "test_share": 0.2, "cells": {"mito_genes": "mt"}}),
     ],
 )
 def test_it_is_accepted(shipped, key, value):

@@ -11,7 +11,7 @@ from gmvae.pipeline.sources import ROOT, step_modules
 # A reader is part of the step prepare, a baseline is part of the step baseline.
 PREPARING = {
     "gmvae.data.prepare",
-    "gmvae.data.quality_control",
+    "gmvae.data.doublets",
     "gmvae.data.preprocessing",
     "gmvae.data.variable_genes",
     "gmvae.data.readers.pbmc68k",

@@ -14,7 +14,7 @@ def raw_cells(n: int = 400, n_genes: int = 300, n_batches: int = 2, seed: int = 
     counts = generator.poisson(
         means[batch, label] * generator.gamma(2, 0.5, (n, n_genes)) * generator.gamma(4, 0.25, (n, 1))
     )
-    names = [f"MT-{j}" if j < 10 else f"gene{j}" for j in range(n_genes)]
+    names = [f"MT-ND{j}" if j < 10 else f"gene{j}" for j in range(n_genes)]
     obs = pd.DataFrame(
         {"label": pd.Categorical([f"type {k}" for k in label]), "batch": pd.Categorical([f"batch {b}" for b in batch])},
         index=[f"cell {i}" for i in range(n)],

@@ -78,6 +78,37 @@ def test_each_macro_has_its_value(folder, line):
     assert line in numbers_file(folder).splitlines()
 
 
+def quality_file(folder, reasons: list[str], removed: list[int]) -> list[str]:
+    """The lines on the dataset's quality control, of cells with these reasons for their removal."""
+    adata = anndata.read_h5ad(folder / "d.h5ad")
+    codes = np.array(removed, np.int8)
+    adata.uns["quality"] = {"total": np.ones(len(codes)), "removed": codes, "reasons": np.array(reasons, dtype=object)}
+    adata.write_h5ad(folder / "d.h5ad")
+    return [line for line in numbers_file(folder).splitlines() if "dropped" in line or "raw_cells" in line]
+
+
+def test_the_cells_that_the_quality_control_removed_are_facts_of_dataset_and_task(folder):
+    lines = quality_file(folder, ["", "max_mito", "min_n_genes", "unlabelled"], [0, 0, 0, 0, 0, 1, 1, 2, 3])
+    for key in ("d", "t"):
+        assert rf"\setfact{{{key}.raw_cells}}{{\num{{9}}}}" in lines
+        assert rf"\setfact{{{key}.dropped}}{{\num{{4}}}}" in lines
+        assert rf"\setfact{{{key}.dropped_share}}{{\qty{{44.4}}{{\percent}}}}" in lines
+        by = r"\num{2} by \code{max\_mito}, \num{1} by \code{min\_genes}, \num{1} without a label"
+        assert rf"\setfact{{{key}.dropped_by}}{{{by}}}" in lines
+    assert not [line for line in lines if "mostly_dropped" in line]
+
+
+def test_more_than_half_of_the_cells_removed_is_a_fact(folder):
+    assert r"\setfact{t.mostly_dropped}{}" in quality_file(folder, ["", "min_n_genes"], [0, 1, 1])
+    assert not [line for line in quality_file(folder, ["", "min_n_genes"], [0, 1]) if "mostly" in line]
+
+
+def test_no_cell_removed_is_said_and_no_quality_control_is_not(folder):
+    assert "dropped" not in numbers_file(folder)
+    lines = quality_file(folder, [""], [0, 0])
+    assert r"\setfact{d.dropped}{\num{0}}" in lines and not [line for line in lines if "dropped_by" in line]
+
+
 def test_training_values_and_other_settings_are_left_out(folder):
     text = numbers_file(folder)
     assert "0.825" not in text and "figures" not in text

@@ -63,3 +63,32 @@ def test_a_file_at_an_address_is_one_entry(tmp_path, cells, address):
     sha256 = hashlib.sha256(cells.read_bytes()).hexdigest()
     download = {"url": address, "sha256": sha256}
     check_cells(prepared_dataset(tmp_path, {"download": download, "settings": {"label": "cell_type"}}))
+
+
+def test_thresholds_that_drop_most_cells_are_said_on_the_terminal(tmp_path, cells):
+    project = copied(tmp_path / "project")
+    settings = {"path": str(cells), "label": "cell_type"}
+    n_genes = (anndata.read_h5ad(cells).X > 0).sum(axis=1)
+    for name, least in (("most", int(np.quantile(n_genes, 0.7))), ("few", int(np.quantile(n_genes, 0.3)))):
+        entry = {"name": "Mine", "source": "h5ad", "test_share": 0.2, "settings": settings}
+        entry["cells"] = {"min_genes": least, "min_cells": 1}
+        (project / f"{name}.yaml").write_text(yaml.safe_dump({"datasets": {name: entry}}))
+        run = snakemake(project, f"results/data/{name}.h5ad", *TINY, f"{name}.yaml")
+        assert run.returncode == 0, run.stderr[-3000:]
+        warnings = [line for line in (run.stdout + run.stderr).splitlines() if line.startswith("warning: ")]
+        assert [f"datasets.{name}.cells" in line for line in warnings] == ([True] if name == "most" else [])
+        assert warnings == [
+            line
+            for line in (project / f"results/logs/prepare/{name}.log").read_text().splitlines()
+            if line.startswith("warning: ")
+        ]
+
+
+def test_a_threshold_without_mitochondrial_genes_stops_the_job_in_one_line(tmp_path, cells):
+    project = copied(tmp_path / "project")
+    entry = {"name": "Mine", "source": "h5ad", "test_share": 0.2, "settings": {"path": str(cells)}}
+    entry["cells"] = {"min_genes": 1, "max_mito": 0.05}
+    (project / "mine.yaml").write_text(yaml.safe_dump({"datasets": {"mine": entry}}))
+    run = snakemake(project, "results/data/mine.h5ad", *TINY, "mine.yaml")
+    assert run.returncode == 1 and not (project / "results/data/mine.h5ad").exists()
+    assert "error: datasets.mine.cells.max_mito: none of 20 genes" in run.stdout + run.stderr

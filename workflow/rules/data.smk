@@ -38,7 +38,8 @@ rule prepare:
             {"raw": step_options.raw_folder(config, wc.dataset), **dataset_plan.prepare_options(config, wc.dataset)}
         ),
     shell:
-        "{PYTHON:q} -m gmvae.data.prepare {params.options:q} --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.data.prepare {params.options:q} --output {output:q} > {log:q} 2>&1 "
+        "&& sed -n '/^warning: /p' {log:q} >&2"  # these lines of the log also go to the terminal
 
 
 rule prepared:

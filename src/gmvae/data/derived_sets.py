@@ -140,7 +140,7 @@ def join_sources(parts: dict[str, anndata.AnnData]) -> anndata.AnnData:
         raise Refused(f"rows.join: {' and '.join(parts)} have no gene in common; name genes alike")
     obs = join_annotations(parts)
     counts = [part[:, genes].layers["counts"] for part in parts.values()]
-    joined = anndata.AnnData(obs=obs, var=pd.DataFrame(index=genes), layers={"counts": vstack(counts, format="csr")})
+    joined = anndata.AnnData(obs=obs, var=first.var.loc[genes], layers={"counts": vstack(counts, format="csr")})
     joined.uns = dict(first.uns)
     return joined
 

@@ -18,9 +18,10 @@ from gmvae.data.derived_sets import (
     select_subset,
 )
 from gmvae.data.normalisation import normalise_counts
-from gmvae.data.preprocessing import preprocess_cells
+from gmvae.data.preprocessing import NOT_SCORED, preprocess_cells
 from gmvae.data.split import divide_rows
 from gmvae.formats.dataset import check_dataset
+from gmvae.formats.quality import config_name, count_failures, count_removals, drops_most
 from gmvae.formats.writing import write_h5ad
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
@@ -56,16 +57,20 @@ def prepare(
             gmvae.data.preprocessing.preprocess_cells; without them all cells and genes are used.
 
     Raises:
-        Refused: The source or a setting is unknown, a file is damaged, or the result breaks the contract of datasets.
+        Refused: The source or a setting is unknown, a file is damaged, a measure of quality with a threshold cannot be
+            taken, or the result breaks the contract of datasets.
     """
     rows = rows or {}
+    entry = f"datasets.{output.stem}.cells"
     check_keys("rows", rows, KEYS)
-    adata = derive_set(read_source(source, raw, settings or {}), source, raw, rows)
+    settings = add_var_column(source, settings or {}, (cells or {}).get("mito_genes"), entry)
+    adata = derive_set(read_source(source, raw, settings), source, raw, rows)
     split = choose_split(adata, source, test_share, split_seed, rows)
     if cells is not None:
         check_keys("cells", cells, keyword_types("gmvae.data.preprocessing", "preprocess_cells"))
-        adata = preprocess_cells(adata, split, **cells)
-        print("\n".join(adata.uns["steps"]))
+        adata = preprocess_cells(adata, split, entry, **cells)
+        print_quality(adata.uns)
+        print_warnings(adata.uns, entry)
     else:
         adata.obs["split"] = split(adata.obs)
         if "counts" in adata.layers:
@@ -83,6 +88,18 @@ def read_source(source: str, raw: Path | None, settings: dict) -> anndata.AnnDat
     allowed = parameter_names(f"gmvae.data.readers.{source}", "read")[1:]
     check_keys(f"settings of source {source}", settings, allowed)
     return importlib.import_module(f"gmvae.data.readers.{source}").read(raw, **settings)
+
+
+def add_var_column(source: str, settings: dict, column: str | None, entry: str) -> dict:
+    """The reader's settings with the column of var to read, if there is one. Raises Refused if it reads no columns."""
+    if column is None or source not in plugin_names("reader"):
+        return settings
+    if "var_columns" not in parameter_names(f"gmvae.data.readers.{source}", "read"):
+        raise Refused(
+            f"{entry}.mito_genes: found '{column}', but source {source} reads no columns of var; allowed: nothing; "
+            "leave it out, and mitochondrial genes are found by their names"
+        )
+    return settings | {"var_columns": [*settings.get("var_columns", []), column]}
 
 
 def check_keys(entry: str, content: dict, allowed: Iterable[str]) -> None:
@@ -131,6 +148,31 @@ def choose_split(
         raise Refused(f"test_share is {given}; allowed with source {source}: a share in (0, 1), such as 0.2")
     options = {key: rows[key] for key in ("train_only", "tested", "hold_out") if key in rows}
     return lambda obs: divide_rows(obs, test_share, seed, **options)
+
+
+def print_quality(uns: dict) -> None:
+    """Print the steps of the preprocessing, the mitochondrial genes, and the cells that each threshold meets."""
+    genes, quality, thresholds = list(uns.get("mito_genes", [])), uns["quality"], uns["thresholds"]
+    own = " (the share of each cell is the source's own)" if not genes and np.any(quality["mito"] > 0) else ""
+    print("\n".join(uns["steps"]))
+    print(f"mitochondrial genes: {len(genes)}{own}{': ' if genes else ''}{', '.join(genes)}")
+    failures, removals, n = count_failures(quality, thresholds), count_removals(quality), len(quality["removed"])
+    for key, threshold in thresholds.items():
+        n_removed = removals.get(config_name(key), 0)
+        print(f"{config_name(key)} {threshold:g}: {failures[key]} of {n} cells fail, {n_removed} removed by it first")
+
+
+def print_warnings(uns: dict, entry: str) -> None:
+    """Print what a user must know of the quality control; the rule `prepare` sends these lines to the terminal too."""
+    for step in uns["steps"]:
+        if step.startswith(NOT_SCORED):
+            print(f"warning: {entry}.max_doublet: {step}; leave max_doublet out, or use batches of another size")
+    if drops_most(uns["quality"]):
+        n, removals = len(uns["quality"]["removed"]), count_removals(uns["quality"])
+        n_removed, reasons = sum(removals.values()), ", ".join(f"{count} by {key}" for key, count in removals.items())
+        reasons = reasons.replace("by unlabelled", "without a label")
+        share = f"{n_removed} of {n} cells ({n_removed / n:.0%}), more than half"
+        print(f"warning: {entry}: {share}, are removed: {reasons}; relax the thresholds if these cells are good")
 
 
 def print_untested_classes(obs: pd.DataFrame) -> None:

@@ -1,43 +1,117 @@
 """Quality of cells: what is measured on each cell, and which cells the thresholds of the config remove.
 
-A cell is judged by itself and by fixed thresholds: nothing is fitted here, and no cell affects another. The exception
-is the doublet score, which compares a cell with similar ones: it is computed within the training rows and within the
-test rows, batch by batch.
+A cell is judged by itself and by fixed thresholds: nothing is fitted here, and no cell affects another.
 """
 
-import anndata
+import re
+
 import numpy as np
 import pandas as pd
-import scanpy
-from scipy import sparse
 
-from gmvae.data.row_blocks import Counts, iterate_blocks, select_counts
-from gmvae.data.variable_genes import choose_genes
+from gmvae.data.row_blocks import Counts, iterate_blocks
+from gmvae.formats.quality import cells_outside
+from gmvae.pipeline.errors import Refused
 
-MITOCHONDRIAL = ("MT-", "mt-")  # how the names of mitochondrial genes begin, human and mouse
-LARGEST = 20_000  # cells of a group; larger groups get no doublet scores
-GENES = 2000  # in which cells are compared
-SMALLEST = 100  # cells of a group; in smaller groups the neighbours of a cell tell nothing
+Share = float  # from 0 to 1; pipeline.config_checks knows a share by this name of its type
+# How the names of mitochondrial genes begin: MT- (human), mt- (mouse, zebrafish), Mt- (rat), mt: (fly); MT. is what R's
+# make.names turns MT- into. The name of a genome may come first: GRCh38_MT-ND1, mm10___mt-Nd1, and GRCh38-MT-ND1, as
+# Seurat turns _ into -. A number after the separator is no gene but the mark of a repeated name (MT.1) or a
+# metallothionein (MT-2A); names without a separator (MTOR, MT1X) are not mitochondrial.
+MITOCHONDRIAL = re.compile(r"(?:[\w.-]+_|[A-Za-z]+\d[\w.]*-+)?(?:(?:MT|mt|Mt)[-.](?!\d*$|[1-4][A-Za-z]?$)|mt:(?!\d*$))")
+TRUTHS = {"true": True, "false": False, "1": True, "0": False}  # how files without booleans write them
+SHOWN = 5  # names in a message
 
 
-def measure_cells(counts: Counts, var_names: pd.Index) -> pd.DataFrame:
+def check_shares(shares: dict[str, Share | None], entry: str) -> None:
+    """Check the thresholds on measures from 0 to 1.
+
+    Args:
+        shares: Numbers by name; None for no threshold.
+        entry: The entry of the config that holds them, for messages.
+
+    Raises:
+        Refused: One of them is not from 0 to 1.
+    """
+    for key, value in shares.items():
+        if value is not None and not 0 <= value <= 1:
+            raise Refused(f"{entry}.{key}: found {value:g}; allowed: a share from 0 to 1 (5 % is 0.05)")
+
+
+def mitochondrial_genes(var: pd.DataFrame, column: str | None, entry: str) -> np.ndarray:
+    """Find the mitochondrial genes, by their names or by a column.
+
+    Args:
+        var: Annotations of the genes [D], their names as index.
+        column: The column of var that is true for mitochondrial genes; None: names that match MITOCHONDRIAL.
+        entry: The entry of the config that names the column, for messages.
+
+    Returns:
+        A mask [D].
+
+    Raises:
+        Refused: There is no such column, it does not hold true and false, or it is false for every gene.
+    """
+    if column is None:
+        return np.array([MITOCHONDRIAL.match(str(name)) is not None for name in var.index], dtype=bool)
+    place = f"{entry}.mito_genes: column '{column}' of var"
+    if column not in var:
+        raise Refused(f"{place} does not exist; allowed: {', '.join(map(str, var.columns)) or 'none is read'}")
+    mask = [TRUTHS.get(str(value).lower()) for value in var[column]]
+    if None in mask:
+        raise Refused(f"{place} holds {var[column].iloc[mask.index(None)]!r}; allowed: true and false for every gene")
+    if not any(mask):
+        raise Refused(
+            f"{place} is false for all {len(mask)} genes; name another column, or leave mito_genes and max_mito out"
+        )
+    return np.array(mask, dtype=bool)
+
+
+def check_mito_measure(var_names: pd.Index, mitochondrial: np.ndarray, own: pd.Series | None, entry: str) -> None:
+    """Check that the mitochondrial share, on which there is a threshold, is measured.
+
+    Args:
+        var_names: Names of the genes [D].
+        mitochondrial: Which genes are mitochondrial, a mask [D].
+        own: The source's own share of each cell [N], None where it has none.
+        entry: The entry of the config that holds `max_mito`, for messages.
+
+    Raises:
+        Refused: There is neither a mitochondrial gene nor a share of the source, or that share is not from 0 to 1.
+    """
+    if own is not None:
+        n_wrong = int((~own.between(0, 1)).sum())
+        if n_wrong:
+            raise Refused(
+                f"{entry}.max_mito: the source's own share (obs['mito']) is missing or not from 0 to 1 in {n_wrong} of "
+                f"{len(own)} cells; correct it in the reader, or leave max_mito out"
+            )
+    elif not mitochondrial.any():
+        first = ", ".join(map(str, var_names[:SHOWN]))
+        raise Refused(
+            f"{entry}.max_mito: none of {len(var_names)} genes has a mitochondrial name (MT-, mt-, Mt-, mt: or MT.); "
+            f"the first are {first}; name the column of var that marks these genes, mito_genes: <column>, or leave "
+            "max_mito out"
+        )
+
+
+def measure_cells(counts: Counts, mitochondrial: np.ndarray) -> pd.DataFrame:
     """Measure the quality of each cell.
 
     Args:
         counts: Raw counts [N, D].
-        var_names: Names of the genes [D].
+        mitochondrial: Which genes are mitochondrial, a mask [D].
 
     Returns:
         For each cell [N]: `n_genes` with a count, `total` of its counts, and `mito`, the share of mitochondrial genes
         in that total.
     """
-    mitochondrial = var_names.str.startswith(MITOCHONDRIAL).astype(np.float64)
+    weights = mitochondrial.astype(np.float64)
     measures = pd.DataFrame({"n_genes": 0, "total": 0.0, "mito": 0.0}, index=range(counts.shape[0]))
     for rows, block in iterate_blocks(counts):
         total = np.asarray(block.sum(axis=1, dtype=np.float64)).ravel()
         measures.iloc[rows, 0] = np.diff(block.indptr)
         measures.iloc[rows, 1] = total
-        measures.iloc[rows, 2] = (block @ mitochondrial) / np.maximum(total, 1)
+        measures.iloc[rows, 2] = (block @ weights) / np.maximum(total, 1)
     return measures
 
 
@@ -54,45 +128,6 @@ def removal_reasons(measures: pd.DataFrame, thresholds: dict[str, float | None])
     reasons = np.full(len(measures), "", dtype=object)
     for key, threshold in thresholds.items():
         if threshold is not None:
-            side, measure = key.split("_", maxsplit=1)
-            values = measures[measure]
-            outside = values < threshold if side == "min" else values > threshold
-            reasons[(reasons == "") & outside.to_numpy()] = key
+            outside = cells_outside(measures[key.split("_", maxsplit=1)[1]].to_numpy(), key, threshold)
+            reasons[(reasons == "") & outside] = key
     return reasons
-
-
-def doublet_scores(counts: Counts, total: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
-    """Compute the scrublet score of each cell among the cells of its group.
-
-    Args:
-        counts: Raw counts [N, D].
-        total: Total count of each cell [N].
-        groups: Number of each cell's group [N]; -1 excludes a cell.
-        seed: Seed of the simulated doublets.
-
-    Returns:
-        Scores [N]; NaN for excluded cells, and in groups of more than LARGEST or fewer than SMALLEST cells.
-
-    Source: Wolock, Lopez and Klein 2019.
-    """
-    scores = np.full(counts.shape[0], np.nan)
-    for group in np.unique(groups[groups >= 0]):
-        cells = groups == group
-        if SMALLEST <= cells.sum() <= LARGEST:
-            genes = choose_genes(counts, total, np.where(cells, 0, -1), min_cells=3, n_top_genes=GENES)
-            scores[cells] = scrublet_scores(select_counts(counts, cells, genes), seed)
-    return scores
-
-
-def scrublet_scores(counts: sparse.csr_matrix, seed: int) -> np.ndarray:
-    """Scores [n] of cells with counts [n, genes]: how many neighbours of a cell are sums of two random cells."""
-    observed = anndata.AnnData(counts)
-    simulated = scanpy.pp.scrublet_simulate_doublets(observed, random_seed=seed)
-    for cells in observed, simulated:
-        scanpy.pp.normalize_total(cells, target_sum=1e6)
-    # No doublet is called by the threshold, but without one scanpy needs another package. The neighbours are exact: the
-    # approximate ones of this version of scanpy fail with this version of scipy.
-    options = {"threshold": 1.0, "use_approx_neighbors": False, "random_state": seed, "verbose": False}
-    with np.errstate(invalid="ignore"):  # no doublet is called: scanpy divides 0 by 0
-        scanpy.pp.scrublet(observed, simulated, **options)
-    return observed.obs["doublet_score"].to_numpy()

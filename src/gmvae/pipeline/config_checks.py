@@ -81,12 +81,25 @@ def check_dataset(name: str, entry: dict) -> None:
     check_source(["datasets", name], entry)
     if "download" in entry and entry["source"] != "h5ad":
         raise config_refusal(["datasets", name, "download"], f"one of source {entry['source']}", "that of source h5ad")
-    for threshold in entry.get("cells", {}):
-        check_name(
-            ["datasets", name, "cells"], threshold, keyword_types("gmvae.data.preprocessing", "preprocess_cells")
-        )
+    check_cells(["datasets", name, "cells"], entry)
     if "join" in entry.get("rows", {}):
         check_source(["datasets", name, "rows", "join"], entry["rows"]["join"])
+
+
+def check_cells(at: list[str], entry: dict) -> None:
+    """Check the entry's thresholds: they exist, shares are from 0 to 1, and a column of var can be read."""
+    types = keyword_types("gmvae.data.preprocessing", "preprocess_cells")
+    for key, value in entry.get("cells", {}).items():
+        check_name(at, key, types)
+        kind = types[key].removesuffix(" | None")
+        if isinstance(value, str) != (kind == "str"):
+            words = "the name of a column of var" if kind == "str" else f"a number from 0 {POINT}"
+            raise config_refusal([*at, key], show_value(value), words)
+        if kind == "Share" and value > 1:
+            raise config_refusal([*at, key], show_value(value), "a share from 0 to 1 (5 % is 0.05)")
+        if key == "mito_genes" and "var_columns" not in reader_settings(entry):
+            allowed = f"it with source h5ad; source {entry['source']} reads no columns of var, leave it out"
+            raise config_refusal([*at, key], show_value(value), allowed)
 
 
 def check_source(at: list[str], entry: dict) -> None:

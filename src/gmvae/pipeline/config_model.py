@@ -27,6 +27,7 @@ from gmvae.pipeline.config_types import (
     Text,
     Texts,
     TextsByText,
+    Threshold,
     ValuesByAnnotation,
 )
 
@@ -107,7 +108,7 @@ class Dataset(Entry):
     test_share: Annotated[float, Field(gt=0, lt=1, description="a share between 0 and 1, both left out")] = None
     split_seed: Count = None
     settings: Settings = None
-    cells: Annotated[dict[str, FromZero], Field(description="thresholds with their numbers")] = None
+    cells: Annotated[dict[str, Threshold], Field(description="thresholds with their numbers")] = None
     rows: Rows = None
     download: Download = None
 

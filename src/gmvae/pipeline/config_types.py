@@ -40,6 +40,9 @@ Setting = Annotated[
     str | int | float | bool | list[Any], Field(description="a text, a number, true, false or a list of these")
 ]
 Settings = Annotated[dict[str, Setting], Field(description="settings with their values")]
+Threshold = Annotated[
+    FromZero | Text, Field(description="a number from 0, or for mito_genes the name of a column of var")
+]
 Annotation = Literal["label", "condition", "batch"]
 ValuesByAnnotation = Annotated[
     dict[Annotation, Texts], Field(description="label, condition or batch, each with a list of values")

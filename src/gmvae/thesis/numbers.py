@@ -8,13 +8,14 @@ import pandas as pd
 from anndata.io import read_elem
 
 from gmvae.formats.metrics_table import read_metrics
+from gmvae.formats.quality import count_removals, drops_most
 from gmvae.formats.writing import write_text
 from gmvae.metrics.catalogue import decimals
 from gmvae.metrics.statistics import picked_seed, rank_correlation, values_by_seed
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tabular import header_line
-from gmvae.thesis.typeset import labels_in_words, latex_number, latex_text
+from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_number, latex_text
 
 
 def write_numbers(
@@ -110,11 +111,12 @@ def metric_statistics(table: pd.DataFrame, task: str, model: str, metric: str) -
 
 
 def dataset_facts(path: Path, names: dict) -> dict[str, str]:
-    """Facts about a dataset, as LaTeX: rows, splits, features, classes, conditions, class sizes, likelihood."""
+    """Facts of a dataset, as LaTeX: rows, splits, features, classes, conditions, class sizes, quality, likelihood."""
     try:
         with h5py.File(path) as file:
             obs, features = read_elem(file["obs"]), len(read_elem(file["var"]))
             likelihood = str(read_elem(file["uns/likelihood"]))
+            quality = read_elem(file["uns/quality"]) if "quality" in file["uns"] else None
     except (OSError, KeyError) as fault:
         remedy = f"remove it and run `snakemake --cores all {path}`"
         raise Refused(f"{path}: no readable data set ({fault}); {remedy}") from fault
@@ -127,7 +129,20 @@ def dataset_facts(path: Path, names: dict) -> dict[str, str]:
         sizes = obs["label"].value_counts()
         counts |= {"smallest": int(sizes.min()), "largest": int(sizes.max())}
     facts = {key: rf"\num{{{count}}}" for key, count in counts.items()}
+    facts |= quality_facts(quality) if quality else {}
     return facts | {"likelihood": latex_text(names.get(likelihood, likelihood))}
+
+
+def quality_facts(quality: dict) -> dict[str, str]:
+    """Facts about the quality control of cells, as LaTeX: how many cells it was given and dropped, and for what."""
+    removals, n_cells = count_removals(quality), len(quality["removed"])
+    n_dropped = sum(removals.values())
+    facts = {"raw_cells": rf"\num{{{n_cells}}}", "dropped": rf"\num{{{n_dropped}}}"}
+    facts["dropped_share"] = rf"\qty{{{format_fixed(100 * n_dropped / n_cells, 1)}}}{{\percent}}"
+    if removals:
+        parts = [rf"\num{{{count}}} by \code{{{latex_text(reason)}}}" for reason, count in removals.items()]
+        facts["dropped_by"] = ", ".join(parts).replace(r"by \code{unlabelled}", "without a label")
+    return facts | ({"mostly_dropped": ""} if drops_most(quality) else {})
 
 
 if __name__ == "__main__":

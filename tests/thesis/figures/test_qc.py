@@ -6,7 +6,7 @@ from support.cells import CHOICES, every_fifth, raw_cells
 
 from gmvae.data.preprocessing import preprocess_cells
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.figures import qc
+from gmvae.thesis.figures import qc, style
 
 
 @pytest.fixture
@@ -20,17 +20,37 @@ def prepared(tmp_path):
 
 def test_every_cell_is_in_every_panel_and_thresholds_are_drawn(prepared):
     quality, thresholds = prepared[1].uns["quality"], prepared[1].uns["thresholds"]
-    panels = qc.quality_figure(quality, thresholds).axes
+    panels = qc.quality_figure(quality, thresholds, len(prepared[1].uns["mito_genes"])).axes
     assert [axes.get_xlabel() for axes in panels] == [
         "genes with a count",
         "counts",
-        "mitochondrial share",
+        "mitochondrial share\n(10 genes)",
         "doublet score",
     ]
     scored = [400, 400, 400, np.isfinite(quality["doublet"]).sum()]
     assert [sum(bar.get_height() for bar in axes.patches) for axes in panels] == scored
     positions = [[line.get_xdata()[0] for line in axes.lines] for axes in panels]
     assert positions == [[60], [], [0.08], [0.12]]
+
+
+def test_each_panel_has_the_cells_that_fail_its_thresholds(prepared):
+    quality, thresholds = prepared[1].uns["quality"], prepared[1].uns["thresholds"]
+    n_genes, mito, doublet = ((quality[key]) for key in ("n_genes", "mito", "doublet"))
+    expected = [f"min_genes: {(n_genes < 60).sum()} fail", "", f"max_mito: {(mito > 0.08).sum()} fail"]
+    expected.append(f"max_doublet: {(doublet > 0.12).sum()} fail")
+    titles = [axes.get_title() for axes in qc.quality_figure(quality, thresholds).axes]
+    assert titles == [style.mathtext(title) for title in expected] and min((mito > 0.08).sum(), (n_genes < 60).sum())
+
+
+def test_a_threshold_whose_line_is_not_drawn_is_named_where_cells_fail_it():
+    quality = {"total": np.array([0, 5, 7]), "removed": np.array([1, 0, 0]), "reasons": np.array(["", "min_total"])}
+    axes = qc.quality_figure(quality, {"min_total": 1.0, "max_total": 6.0}).axes
+    assert axes[0].get_title() == style.mathtext("min_total: 1 fail\nmax_total: 1 fail") and len(axes[0].lines) == 1
+
+
+def test_a_share_of_the_sources_own_names_no_number_of_genes(prepared):
+    panels = qc.quality_figure(prepared[1].uns["quality"], prepared[1].uns["thresholds"]).axes
+    assert panels[2].get_xlabel() == "mitochondrial share"
 
 
 def test_no_colour_of_the_left_out_stands_before_the_threshold_of_doublets(prepared):

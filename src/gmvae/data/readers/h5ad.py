@@ -26,6 +26,7 @@ def read(
     counts: str = "X",
     likelihood: str = "negative_binomial",
     drop_unlabelled: bool = False,
+    var_columns: list[str] | None = None,
 ) -> anndata.AnnData:
     """Read the cells of one AnnData file; counts that are stored by rows stay in the file.
 
@@ -39,6 +40,7 @@ def read(
         counts: Where the raw counts are: X, raw, or the name of a layer.
         likelihood: Likelihood of the counts, negative_binomial or zero_inflated_negative_binomial.
         drop_unlabelled: Whether to leave out cells without a label.
+        var_columns: Columns of var to read too. The step prepare gives the one that `mito_genes` of an entry names.
 
     Returns:
         Cells [N, D] with their raw counts in layers["counts"].
@@ -59,6 +61,8 @@ def read(
         var=pd.DataFrame(index=unique_names(genes, "var names", location)),
         layers={"counts": matrix},
     )
+    for name in var_columns or []:
+        adata.var[name] = read_var_column(location, counts, name)
     adata.uns = {"likelihood": likelihood, "shape": np.array([], dtype=np.int64)}
     return drop_gaps(adata, columns, location, drop_unlabelled)
 
@@ -112,6 +116,23 @@ def list_matrices(location: Path) -> tuple[pd.DataFrame, dict[str, tuple[object,
     if "raw" in file:
         matrices["raw"] = file["raw/X"], read_elem(file["raw/var"]).index
     return read_elem(file["obs"]), matrices
+
+
+def read_var_column(location: Path, counts: str, name: str) -> np.ndarray:
+    """The named column of the genes' annotations [D], which are those of raw where the counts are there."""
+    part = "raw/var" if counts == "raw" else "var"
+    try:
+        with h5py.File(location, "r") as file:
+            table = read_elem(file[part]) if "encoding-type" in file.attrs else None
+        if table is None:  # the layout before 2021
+            whole = anndata.read_h5ad(location)
+            table = whole.raw.var if counts == "raw" else whole.var
+    except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause
+        raise Refused(unreadable_message(location, failure)) from failure
+    if name not in table:
+        columns = ", ".join(map(str, table.columns)) or "none"
+        raise Refused(f"{location}: cells.mito_genes is '{name}', not a column of {part}; allowed: {columns}")
+    return table[name].to_numpy()
 
 
 def matrix_by_rows(element: object) -> Counts:
