@@ -123,15 +123,15 @@ def read_annotations(path: str, barcodes: pd.Index, columns: dict[str, str | Non
         For each named column its values [N] as text, with gaps for cells that the table does not list.
 
     Raises:
-        Refused: A column is named but no table is given, the table is damaged, lacks a column, lists a barcode twice, or
-            lists none of the cells.
+        Refused: A column is named but no table is given, or the table is damaged, lacks a column, lists a barcode
+            twice or lists none of the cells.
     """
     named = {key: name for key, name in columns.items() if name}
     if not named:
         return {}
     if not path:
         key, name = next(iter(named.items()))
-        raise Refused(f"{key} is '{name}', but annotations is not set; set it to a csv file whose first column is barcodes")
+        raise Refused(f"{key} is '{name}', but annotations is not set; set it to a csv file indexed by barcode")
     table = read_annotation_table(path)
     for key, name in named.items():
         if name not in table:
@@ -146,7 +146,7 @@ def read_annotations(path: str, barcodes: pd.Index, columns: dict[str, str | Non
 
 
 def read_annotation_table(path: str) -> pd.DataFrame:
-    """The columns of a table as text, by barcode. Raises Refused where it is missing, damaged or lists a barcode twice."""
+    """The columns of a table as text, by barcode. Raises Refused where it is damaged or lists a barcode twice."""
     if not Path(path).is_file():
         raise Refused(f"annotations: {path}: no such file; correct it in the entry's settings")
     separator = "\t" if {".tsv", ".txt"} & set(Path(path).suffixes) else ","

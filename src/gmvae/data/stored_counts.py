@@ -1,4 +1,4 @@
-"""The matrices of an AnnData in an HDF5 file or a zarr store: checked before their values are read, and read by rows."""
+"""The matrices of an AnnData in HDF5 or zarr, checked before their values are read, and then read by rows."""
 
 import math
 from collections.abc import Iterator
@@ -108,7 +108,7 @@ def open_compressed(group: object, name: str) -> object:
     try:
         return sparse_dataset(group)
     except Exception as failure:  # anndata raises several kinds for an encoding that it does not know
-        raise Refused(f"{name} is neither CSR nor CSC ({first_line(failure)}); write it again with anndata") from failure
+        raise Refused(f"{name} is neither CSR nor CSC ({first_line(failure)}); write it with anndata") from failure
 
 
 def check_shape(stated: object, shape: tuple[int, int], name: str) -> None:
@@ -126,8 +126,8 @@ def check_chunks(arrays: list, name: str) -> None:
     for array in arrays:
         if not isinstance(array, h5py.Dataset) and math.prod(array.shape) and array.nchunks_initialized < array.nchunks:
             raise Refused(
-                f"{name}: {array.basename} has {array.nchunks_initialized} of {array.nchunks} chunks; the store was not "
-                "copied whole, copy it again"
+                f"{name}: {array.basename} has {array.nchunks_initialized} of {array.nchunks} chunks; the store was "
+                "not copied whole, copy it again"
             )
 
 

@@ -1,4 +1,4 @@
-"""What the readers of 10x files share: which features are genes, how genes are named, and where annotations are from."""
+"""What the readers of 10x files share: which features are genes, how these are named, and annotations of cells."""
 
 import anndata
 import pandas as pd
@@ -77,7 +77,7 @@ def keep_genes(cells: anndata.AnnData, where: str) -> anndata.AnnData:
     sizes = cells.var["feature_types"][~expression].value_counts()
     others = ", ".join(f"{n} of type {feature_type}" for feature_type, n in sizes.items())
     if not expression.any():
-        raise Refused(f"{where}: no feature is of type {EXPRESSION}; found {others or 'none'}; give the file with genes")
+        raise Refused(f"{where}: no feature is of type {EXPRESSION}; found {others or 'none'}; give one with genes")
     if others:
         print(f"{where}: left out {others}; {expression.sum()} features of type {EXPRESSION} are kept")
     return cells if expression.all() else cells[:, expression].copy()

@@ -24,6 +24,7 @@ ANNOTATIONS = ("label", "condition", "batch")
 GRADES = {"type": "fine", "coarse": "coarse"}  # finer and coarser labels, and the suffixes of their metrics
 SPLITS = ("train", "test")
 NAN_REMEDY = "replace them or remove those rows"
+INEXACT = 1 << 24  # from here on float32 does not hold every whole number
 
 
 def load_dataset(path: Path, memory: float = np.inf) -> anndata.AnnData:
@@ -165,12 +166,14 @@ def check_matrix(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:
         name: Its name in messages.
 
     Raises:
-        Refused: It is neither dense nor CSR, is empty, or has values that are not finite.
+        Refused: It is neither dense nor canonical CSR, is empty, or has values that are not finite.
     """
     if not isinstance(matrix, np.ndarray) and not (sparse.issparse(matrix) and matrix.format == "csr"):
         raise Refused(f"{name} is a {type(matrix).__name__}; allowed: a dense array or CSR; convert it")
     if 0 in matrix.shape:
         raise Refused(f"{name} has shape {matrix.shape}, so nothing is left to model; relax the filters")
+    if sparse.issparse(matrix) and not matrix.has_canonical_format:
+        raise Refused(f"{name} has places with two entries, or entries out of order; call sum_duplicates() on it")
     n_not_finite = sum(int((~np.isfinite(part)).sum()) for part in stored_values(matrix))
     if n_not_finite:
         raise Refused(f"{name} holds {n_not_finite} values that are NaN or infinite; {NAN_REMEDY}")
@@ -198,10 +201,14 @@ def check_values(parts: Iterable[np.ndarray], name: str) -> None:
         name: Their name in messages.
 
     Raises:
-        Refused: Some of them are not finite, negative or fractional.
+        Refused: Some of them are not finite, negative, fractional, or too large for float32.
     """
     n_not_finite = n_negative = n_fractional = 0
+    largest = 0.0
     for part in parts:
+        if not part.size or (part.min() >= 0 and part.max() < INEXACT and whole_numbers(part)):
+            continue  # the usual case: all are counts
+        largest = max(largest, float(np.max(part, initial=0, where=np.isfinite(part))))
         n_not_finite += int((~np.isfinite(part)).sum())
         n_negative += int((part < 0).sum())
         n_fractional += int((part != np.rint(part)).sum())
@@ -214,6 +221,16 @@ def check_values(parts: Iterable[np.ndarray], name: str) -> None:
             f"{name} holds {n_fractional} fractional values; allowed: counts; name the matrix of raw counts, "
             "not of normalised ones"
         )
+    if largest >= INEXACT:
+        raise Refused(
+            f"{name} holds a count of {largest:.10g}; allowed: less than {INEXACT}, above which float32 rounds; name "
+            "the matrix of raw counts"
+        )
+
+
+def whole_numbers(values: np.ndarray) -> bool:
+    """Whether all values are whole numbers."""
+    return values.dtype.kind in "uib" or bool((values == np.rint(values)).all())
 
 
 def stored_values(matrix: np.ndarray | sparse.spmatrix, block: int = 1 << 24) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""What a file or folder of cells is, by its content first and its name second, and what turns it into a form that is read."""
+"""What a file or folder of cells is, by its content first and its name second, and what converts it."""
 
 import gzip
 from pathlib import Path
@@ -30,7 +30,10 @@ BEGINNINGS = [  # of files, with what they are; the longest sign of a kind first
     (b"\xfd7zXZ\0", Form("a file packed by xz", "", "unpack it: xz -d {path}")),
     (b"PK\x03\x04", Form("a zip archive", "", "unpack it: unzip {path}, and name what is inside")),
     (b"version https://git-lfs", Form("a pointer of Git LFS, not the file", "", "get the file: git lfs pull")),
-    (b"PAR1", Form("a Parquet table", "", PYTHON + "anndata.AnnData(pandas.read_parquet('{path}')).write_h5ad('{new}')")),
+    (
+        b"PAR1",
+        Form("a Parquet table", "", PYTHON + "anndata.AnnData(pandas.read_parquet('{path}')).write_h5ad('{new}')"),
+    ),
 ]
 R_BEGINNINGS = (b"RDX", b"RDA", b"X\n\0\0\0", b"A\n", b"B\n\0\0\0")  # of R's data, inside gzip or not
 R_DATA = Form(
@@ -42,12 +45,15 @@ R_WORKSPACE = Form(
 LOOM = Form("a loom file", "", PYTHON + "scanpy.read_loom('{path}').write_h5ad('{new}'), with the package loompy")
 H5SEURAT = Form("a file of SeuratDisk", "", R + "SeuratDisk::Convert('{path}', dest = 'h5ad')")
 H5MU = Form("a file of several modalities", "", PYTHON + "mudata.read_h5ad('{path}', mod='rna').write_h5ad('{new}')")
-TABLE = "anndata.io.read_csv('{path}', delimiter={delimiter!r}).write_h5ad('{new}'), with .T before .write if rows are genes"
+TABLE = (
+    "anndata.io.read_csv('{path}', delimiter={delimiter!r}).write_h5ad('{new}'), "
+    "with .T before .write_h5ad if rows are genes"
+)
 TABLES = {
     ",": Form("a table with commas", "", PYTHON + TABLE.replace("{delimiter!r}", "','")),
     "\t": Form("a table with tabs", "", PYTHON + TABLE.replace("{delimiter!r}", r"'\t'")),
 }
-WEB_PAGE = Form("a web page, not the file behind it", "", "download the file itself: open {path} in an editor to see why")
+WEB_PAGE = Form("a web page, not the file behind it", "", "download the file itself: open {path} in an editor")
 GZIP, TAR = b"\x1f\x8b", b"ustar"
 SUFFIXES = {  # where the content does not show the form
     ".loom": LOOM,
@@ -185,4 +191,4 @@ def recognise_content(content: bytes, path: Path) -> Form:
     for delimiter, form in TABLES.items():
         if b"\0" not in content and delimiter.encode() in line:
             return form
-    return Form("of a form that is not known", "", "convert it to .h5ad with the program that wrote it, or get it again")
+    return Form("of an unknown form", "", "convert it to .h5ad with the program that wrote it, or get it again")

@@ -1,7 +1,7 @@
 """What is checked of a file of cells before its values are read, for HDF5 files and zarr stores alike.
 
-A header can state anything. Here it is compared with the other parts of the file, with the bytes that are there and with
-the memory of this machine, so that a damaged or hostile file is refused before memory is taken.
+A header can state anything. Here it is compared with the other parts of the file, with the bytes that are there and
+with the memory of this machine, so that a damaged or hostile file is refused before memory is taken.
 """
 
 import math
@@ -53,8 +53,8 @@ def open_part(store: object, path: str, where: str, members: bool = True, depth:
         The array or group of h5py or zarr; nothing of it is read.
 
     Raises:
-        Refused: The part is missing, is a link out of the file, is stored outside it, is packed by an unknown filter, or
-            states a size that it cannot have.
+        Refused: The part is missing, is a link out of the file, is stored outside it, is packed by an unknown filter,
+            or states a size that it cannot have.
     """
     name = f"{where}: {path}"
     if depth > DEPTH:
@@ -141,8 +141,8 @@ def check_hdf5_array(array: h5py.Dataset, name: str) -> None:
     present = min(array.id.get_storage_size(), os.path.getsize(array.file.filename))
     if filters.keys() <= KNOWN_RATIO and stated > max(present * (INFLATION if filters else 1), SMALL):
         raise Refused(
-            f"{name} states shape {array.shape}, {stated} bytes, but the file holds {present} bytes of it; it is damaged "
-            "or was never written: make the file again"
+            f"{name} states shape {array.shape}, {stated} bytes, but the file holds {present} bytes of it; it is "
+            "damaged or was never written: make the file again"
         )
 
 
@@ -166,7 +166,7 @@ def check_memory(n_bytes: int, name: str) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if n_bytes > memory:
         raise Refused(
-            f"{name} needs {n_bytes / 1e9:.4g} GB of memory, this machine has {memory / 1e9:.4g} GB; use counts that are "
+            f"{name} needs {n_bytes / 1e9:.4g} GB of memory, this machine has {memory / 1e9:.4g} GB; use counts "
             "stored by rows (CSR), which stay in the file, or a larger machine; if the file is small, it is damaged"
         )
 
@@ -183,13 +183,13 @@ def check_whole(array: object, shape: tuple[int, ...], name: str) -> None:
         Refused: It has another shape, or is larger than the memory.
     """
     if tuple(array.shape) != shape:
-        raise Refused(f"{name} has shape {tuple(array.shape)}; allowed: {shape}, as the other parts; make the file again")
+        raise Refused(
+            f"{name} has shape {tuple(array.shape)}; allowed: {shape}, as the other parts; make the file again"
+        )
     check_memory(math.prod(shape) * array.dtype.itemsize, name)
 
 
-def check_compressed(
-    indptr: np.ndarray, lengths: tuple[int, int], n_rows: int, name: str, rows: str = "rows"
-) -> None:
+def check_compressed(indptr: np.ndarray, lengths: tuple[int, int], n_rows: int, name: str, rows: str = "rows") -> None:
     """Check the row pointers of a CSR matrix, or the column pointers of CSC.
 
     Args:
@@ -231,10 +231,10 @@ def check_indices(indices: np.ndarray, n_columns: int, name: str) -> None:
     Raises:
         Refused: One of them is outside.
     """
-    if len(indices) and not (indices.dtype.kind in "ui" and 0 <= indices.min() and indices.max() < n_columns):
+    if len(indices) and not (indices.dtype.kind in "ui" and indices.min() >= 0 and indices.max() < n_columns):
         raise Refused(
-            f"{name}: indices are {indices.dtype} from {indices.min()} to {indices.max()}; allowed: whole numbers from 0 "
-            f"to {n_columns - 1}; the matrix is damaged, make the file again"
+            f"{name}: indices are {indices.dtype} from {indices.min()} to {indices.max()}; allowed: whole numbers from "
+            f"0 to {n_columns - 1}; the matrix is damaged, make the file again"
         )
 
 
@@ -250,9 +250,8 @@ def check_count_type(dtype: np.dtype, name: str) -> None:
     """
     if dtype == np.float16:
         raise Refused(
-            f"{name} is float16, in which counts above 2048 are rounded; allowed: whole numbers, float32, float64; make "
-            "it from the source with adata.X = adata.X.astype('float32') before anything else"
+            f"{name} is float16, in which counts above 2048 are rounded; allowed: whole numbers, float32, float64; "
+            "make it from the source with adata.X = adata.X.astype('float32') before anything else"
         )
     if dtype.kind not in "uifb":
         raise Refused(f"{name} is {dtype}; allowed: whole numbers, float32, float64; name the matrix of raw counts")
-

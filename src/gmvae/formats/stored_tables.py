@@ -1,7 +1,7 @@
 """Columns of the tables obs and var of an AnnData in an HDF5 file or a zarr store, read one by one.
 
-anndata decodes each column; what nobody asks for is not looked at, so that it may be in any encoding. The layouts of all
-versions are read: before 0.8 categories are behind a reference, before 0.7 a table is one array of structs, whose
+anndata decodes each column; what nobody asks for is not looked at, so that it may be in any encoding. The layouts of
+all versions are read: before 0.8 categories are behind a reference, before 0.7 a table is one array of structs, whose
 categories are in uns.
 """
 
@@ -107,7 +107,7 @@ def decode(part: object, title: str) -> np.ndarray | pd.Categorical:
     except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause
         encoding = part.attrs.get("encoding-type", "none")
         raise Refused(
-            f"{title} cannot be read (encoding {encoding}; {first_line(failure)}); write it again as text or a categorical"
+            f"{title} cannot be read (encoding {encoding}; {first_line(failure)}); write it as text or a categorical"
         ) from failure
 
 

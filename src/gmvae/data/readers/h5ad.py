@@ -90,9 +90,7 @@ def read_store(
     matrix_path, table = places[counts]
     names = read_names(store, "obs", where), read_names(store, table, where)
     n_cells, n_genes = map(len, names)
-    annotations = {
-        key: read_column(store, "obs", name, n_cells, where, key) for key, name in columns.items() if name
-    }
+    annotations = {key: read_column(store, "obs", name, n_cells, where, key) for key, name in columns.items() if name}
     matrix = read_counts(store, matrix_path, (n_cells, n_genes), where)
     adata = assemble_cells(names, annotations, matrix, where, likelihood, drop_unlabelled)
     for name in var_columns:

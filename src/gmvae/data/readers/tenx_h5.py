@@ -12,7 +12,14 @@ from gmvae.data.cell_table import check_likelihood, file_location
 from gmvae.data.tenx_cells import check_gene_names, finish_cells
 from gmvae.formats.dataset import first_line
 from gmvae.formats.file_forms import check_form
-from gmvae.formats.stored_checks import check_compressed, check_count_type, check_indices, check_whole, open_part
+from gmvae.formats.stored_checks import (
+    check_compressed,
+    check_count_type,
+    check_indices,
+    check_whole,
+    has_part,
+    open_part,
+)
 from gmvae.pipeline.errors import Refused
 
 BLOCK = 1 << 24  # indices that are checked at once
@@ -32,7 +39,7 @@ def read(
     drop_unlabelled: bool = False,
     var_columns: list[str] | None = None,
 ) -> anndata.AnnData:
-    """Read the cells of one 10x file into memory; features other than genes are left out.
+    """Read the cells of one 10x file into memory; only genes are kept.
 
     Args:
         raw: Folder of the source's downloaded files.
@@ -75,7 +82,7 @@ def read(
 
 def check_matrix_group(store: h5py.File, genome: str | None, where: str) -> None:
     """Raise Refused where the matrix of a file is damaged, does not fit to the names, or is not that of the genome."""
-    modern = "matrix" in store
+    modern = has_part(store, "matrix", where)
     genomes = sorted(store) if not modern else []
     if not modern and genome not in genomes and (genome or len(genomes) > 1):
         raise Refused(f"{where}: genome is '{genome or ''}'; allowed: {', '.join(genomes)}")

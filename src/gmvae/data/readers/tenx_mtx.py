@@ -32,12 +32,12 @@ def read(
     drop_unlabelled: bool = False,
     var_columns: list[str] | None = None,
 ) -> anndata.AnnData:
-    """Read the cells of one folder into memory; its files may be packed by gzip. Features other than genes are left out.
+    """Read the cells of one folder, whose files may be packed by gzip, into memory; only genes are kept.
 
     Args:
         raw: Ignored, nothing is downloaded.
         path: The folder.
-        prefix: What the names of the three files begin with, such as GSM1234_; needed where the folder has several sets.
+        prefix: What the names of the three files begin with, such as GSM1234_; needed where there are several sets.
         genes: How genes are named: symbols, repeated ones with a number as scanpy does, or ids (Ensembl's).
         annotations: A csv or tsv file with a header whose first column holds the barcodes, for the next three.
         label: Column of the annotations with the labels.
