@@ -91,7 +91,7 @@ def open_sparse(group: object, shape: tuple[int, int], name: str) -> Counts:
     check_chunks(parts, name)
     matrix = open_compressed(group, name)
     by_columns = isinstance(matrix, CSCDataset)
-    check_memory(8 * len(indptr), name)
+    check_memory(8 * int(indptr.shape[0]), name)
     n_major, n_minor = shape[::-1] if by_columns else shape
     lengths = int(indices.shape[0]), int(data.shape[0])
     check_compressed(indptr[...], lengths, n_major, name, "columns" if by_columns else "rows")

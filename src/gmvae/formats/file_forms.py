@@ -188,7 +188,8 @@ def recognise_content(content: bytes, path: Path) -> Form:
     if path.suffix.lower() in SUFFIXES:
         return SUFFIXES[path.suffix.lower()]
     line = content.partition(b"\n")[0]
+    is_text = not any(byte < 9 or 13 < byte < 32 for byte in content)
     for delimiter, form in TABLES.items():
-        if b"\0" not in content and delimiter.encode() in line:
+        if is_text and delimiter.encode() in line:
             return form
     return Form("of an unknown form", "", "convert it to .h5ad with the program that wrote it, or get it again")

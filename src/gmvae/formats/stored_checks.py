@@ -36,6 +36,7 @@ def has_part(store: object, path: str, where: str) -> bool:
     """
     if isinstance(store, h5py.Group):
         check_links(store, path, where)
+        return store.get(path) is not None  # `in` says yes to a link to nothing
     return path in store
 
 
@@ -108,9 +109,9 @@ def check_links(group: h5py.Group, path: str, where: str, depth: int = 0) -> Non
             raise Refused(f"{where}: {name} is an external link to {link.filename}; allowed: no other file; {REWRITE}")
         if isinstance(link, h5py.SoftLink):
             check_links(group, link.path, where, depth + 1)
-        if link is None or name not in group:
+        group = group.get(name) if link else None
+        if group is None:
             return  # the caller says that it is missing
-        group = group[name]
 
 
 def check_hdf5_array(array: h5py.Dataset, name: str) -> None:

@@ -84,7 +84,7 @@ def raw_files(config: dict, dataset: str) -> list[str]:
 
 
 def local_files(path: str) -> list[str]:
-    """A file, or the files right in a folder: their change runs the step again. That of a zarr store is in its metadata."""
+    """A file, or the files right in a folder (of a zarr store its metadata), whose change runs the step again."""
     if not Path(path).is_dir():
         return [path]
     return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) or [path]
