@@ -43,8 +43,10 @@ def matrix_places(store: object, where: str) -> dict[str, tuple[str, str]]:
         places["X"] = "X", "var"
     if "raw.X" in list(store):  # before anndata 0.7
         places["raw"] = "raw.X", "raw.var"
-    if has_part(store, "raw", where) and "X" in list(open_part(store, "raw", where, members=False)):
-        places["raw"] = "raw/X", "raw/var"
+    if has_part(store, "raw", where):
+        raw = open_part(store, "raw", where, members=False)
+        if not is_array(raw) and "X" in list(raw):  # zarr stores have an array without values for no raw
+            places["raw"] = "raw/X", "raw/var"
     return places
 
 
