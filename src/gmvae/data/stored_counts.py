@@ -10,16 +10,9 @@ from anndata.io import sparse_dataset
 from scipy import sparse
 
 from gmvae.data.row_blocks import ROWS, Counts, canonical_counts, iterate_blocks
-from gmvae.formats.dataset import check_values, first_line
-from gmvae.formats.stored_checks import (
-    check_compressed,
-    check_count_type,
-    check_indices,
-    check_memory,
-    has_part,
-    is_array,
-    open_part,
-)
+from gmvae.formats.count_checks import check_compressed, check_count_type, check_indices, check_values
+from gmvae.formats.dataset import first_line
+from gmvae.formats.stored_checks import check_memory, has_part, is_array, open_part
 from gmvae.pipeline.errors import Refused
 
 

@@ -6,7 +6,7 @@ from scipy import sparse
 
 from gmvae.data.cell_table import assemble_cells, read_annotations
 from gmvae.data.row_blocks import canonical_counts
-from gmvae.formats.dataset import check_values
+from gmvae.formats.count_checks import check_values
 from gmvae.pipeline.errors import Refused
 
 GENE_NAMES = ("symbols", "ids")

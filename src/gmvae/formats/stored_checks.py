@@ -8,7 +8,6 @@ import math
 import os
 
 import h5py
-import numpy as np
 
 from gmvae.pipeline.errors import Refused
 
@@ -178,71 +177,3 @@ def check_whole(array: object, shape: tuple[int, ...], name: str) -> None:
             f"{name} has shape {tuple(array.shape)}; allowed: {shape}, as the other parts; make the file again"
         )
     check_memory(math.prod(shape) * array.dtype.itemsize, name)
-
-
-def check_compressed(indptr: np.ndarray, lengths: tuple[int, int], n_rows: int, name: str, rows: str = "rows") -> None:
-    """Check the row pointers of a CSR matrix, or the column pointers of CSC.
-
-    Args:
-        indptr: Where each row starts in the values [n_rows + 1].
-        lengths: How many indices and how many values are stored.
-        n_rows: Number of rows.
-        name: File and part, for messages.
-        rows: What the pointers stand for, rows or columns.
-
-    Raises:
-        Refused: Their number is wrong, they do not run from 0 to the number of values without a step back, or there are
-            more or fewer indices than values.
-    """
-    n_indices, n_values = lengths
-    indptr = np.asarray(indptr)
-    fault = ""
-    if indptr.ndim != 1 or len(indptr) != n_rows + 1:
-        fault = f"indptr has shape {indptr.shape}; allowed: ({n_rows + 1},) for {n_rows} {rows}"
-    elif indptr.dtype.kind not in "ui":
-        fault = f"indptr is {indptr.dtype}; allowed: whole numbers"
-    elif n_indices != n_values:
-        fault = f"indices has {n_indices} entries and data {n_values}; allowed: as many of both"
-    elif indptr[0] != 0 or indptr[-1] != n_values:
-        fault = f"indptr runs from {indptr[0]} to {indptr[-1]}; allowed: from 0 to {n_values}, the number of values"
-    elif (indptr[1:] < indptr[:-1]).any():
-        fault = f"indptr steps back at entry {int((indptr[1:] < indptr[:-1]).argmax()) + 1}; allowed: no step back"
-    if fault:
-        raise Refused(f"{name}: {fault}; the matrix is damaged, make the file again")
-
-
-def check_indices(indices: np.ndarray, n_columns: int, name: str) -> None:
-    """Check that the indices of stored values are inside the matrix.
-
-    Args:
-        indices: Column of each value; row of each value for CSC.
-        n_columns: How many there are.
-        name: File and part, for messages.
-
-    Raises:
-        Refused: One of them is outside.
-    """
-    if len(indices) and not (indices.dtype.kind in "ui" and indices.min() >= 0 and indices.max() < n_columns):
-        raise Refused(
-            f"{name}: indices are {indices.dtype} from {indices.min()} to {indices.max()}; allowed: whole numbers from "
-            f"0 to {n_columns - 1}; the matrix is damaged, make the file again"
-        )
-
-
-def check_count_type(dtype: np.dtype, name: str) -> None:
-    """Check the type of stored counts.
-
-    Args:
-        dtype: The type.
-        name: File and part, for messages.
-
-    Raises:
-        Refused: It holds no counts, or not exactly.
-    """
-    if dtype == np.float16:
-        raise Refused(
-            f"{name} is float16, in which counts above 2048 are rounded; allowed: whole numbers, float32, float64; "
-            "make it from the source with adata.X = adata.X.astype('float32') before anything else"
-        )
-    if dtype.kind not in "uifb":
-        raise Refused(f"{name} is {dtype}; allowed: whole numbers, float32, float64; name the matrix of raw counts")

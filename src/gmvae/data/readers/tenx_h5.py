@@ -10,16 +10,10 @@ import scanpy
 
 from gmvae.data.cell_table import check_likelihood, file_location
 from gmvae.data.tenx_cells import check_gene_names, finish_cells
+from gmvae.formats.count_checks import check_compressed, check_count_type, check_indices
 from gmvae.formats.dataset import first_line
 from gmvae.formats.file_forms import check_form
-from gmvae.formats.stored_checks import (
-    check_compressed,
-    check_count_type,
-    check_indices,
-    check_whole,
-    has_part,
-    open_part,
-)
+from gmvae.formats.stored_checks import check_whole, has_part, open_part
 from gmvae.pipeline.errors import Refused
 
 BLOCK = 1 << 24  # indices that are checked at once
