@@ -5,6 +5,7 @@ steps.
 """
 
 import ast
+import os
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
@@ -22,6 +23,21 @@ PLUGINS = {  # kinds of files that the config names: their package, and what mak
 def module_path(module: str) -> Path:
     """The file of a module of this package, relative to the root: gmvae.models.vae -> src/gmvae/models/vae.py."""
     return Path("src", *module.split(".")).with_suffix(".py")
+
+
+def project_files(folder: str, *suffixes: str) -> list[str]:
+    """List the project's files with one of the suffixes, in a folder and below it.
+
+    Args:
+        folder: A folder of the project.
+        suffixes: Such as .tex.
+
+    Returns:
+        Sorted paths, relative to the working directory: Snakemake compares relative paths by content, and a call may
+        come from another folder than the project's.
+    """
+    files = (path for path in Path(ROOT, folder).rglob("*") if path.suffix in suffixes)
+    return sorted(os.path.relpath(path) for path in files)
 
 
 @lru_cache(maxsize=2)
