@@ -8,7 +8,6 @@
 - `uns`: `name`, `likelihood` and `shape`, the image shape.
 """
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import anndata
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from gmvae.formats.count_checks import NAN_REMEDY, check_values, stored_values
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS, LIKELIHOODS
 from gmvae.formats.memory_mapped import open_memory_mapped, unpacked_size
 from gmvae.pipeline.errors import Refused
@@ -23,7 +23,6 @@ from gmvae.pipeline.errors import Refused
 ANNOTATIONS = ("label", "condition", "batch")
 GRADES = {"type": "fine", "coarse": "coarse"}  # finer and coarser labels, and the suffixes of their metrics
 SPLITS = ("train", "test")
-NAN_REMEDY = "replace them or remove those rows"
 
 
 def load_dataset(path: Path, memory: float = np.inf) -> anndata.AnnData:
@@ -165,12 +164,14 @@ def check_matrix(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:
         name: Its name in messages.
 
     Raises:
-        Refused: It is neither dense nor CSR, is empty, or has values that are not finite.
+        Refused: It is neither dense nor canonical CSR, is empty, or has values that are not finite.
     """
     if not isinstance(matrix, np.ndarray) and not (sparse.issparse(matrix) and matrix.format == "csr"):
         raise Refused(f"{name} is a {type(matrix).__name__}; allowed: a dense array or CSR; convert it")
     if 0 in matrix.shape:
         raise Refused(f"{name} has shape {matrix.shape}, so nothing is left to model; relax the filters")
+    if sparse.issparse(matrix) and not matrix.has_canonical_format:
+        raise Refused(f"{name} has places with two entries, or entries out of order; call sum_duplicates() on it")
     n_not_finite = sum(int((~np.isfinite(part)).sum()) for part in stored_values(matrix))
     if n_not_finite:
         raise Refused(f"{name} holds {n_not_finite} values that are NaN or infinite; {NAN_REMEDY}")
@@ -188,43 +189,3 @@ def check_counts(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:
     """
     check_matrix(matrix, name)
     check_values(stored_values(matrix), name)
-
-
-def check_values(parts: Iterable[np.ndarray], name: str) -> None:
-    """Check that values are counts.
-
-    Args:
-        parts: The values, in arrays of any shape.
-        name: Their name in messages.
-
-    Raises:
-        Refused: Some of them are not finite, negative or fractional.
-    """
-    n_not_finite = n_negative = n_fractional = 0
-    for part in parts:
-        n_not_finite += int((~np.isfinite(part)).sum())
-        n_negative += int((part < 0).sum())
-        n_fractional += int((part != np.rint(part)).sum())
-    if n_not_finite:
-        raise Refused(f"{name} holds {n_not_finite} values that are NaN or infinite; {NAN_REMEDY}")
-    if n_negative:
-        raise Refused(f"{name} holds {n_negative} negative values; allowed: counts; name the matrix of raw counts")
-    if n_fractional:
-        raise Refused(
-            f"{name} holds {n_fractional} fractional values; allowed: counts; name the matrix of raw counts, "
-            "not of normalised ones"
-        )
-
-
-def stored_values(matrix: np.ndarray | sparse.spmatrix, block: int = 1 << 24) -> Iterator[np.ndarray]:
-    """The values that a matrix stores, in parts, so that no mask is as large as the data.
-
-    Args:
-        matrix: Dense or sparse.
-        block: Number of values in a part.
-
-    Yields:
-        One-dimensional arrays.
-    """
-    values = matrix.data if sparse.issparse(matrix) else matrix.reshape(-1)
-    return (values[start : start + block] for start in range(0, values.size, block))

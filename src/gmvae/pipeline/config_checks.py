@@ -79,8 +79,10 @@ def parse_switches(config: dict) -> dict:
 def check_dataset(name: str, entry: dict) -> None:
     """Check one entry of `datasets`: its readers, their settings and its thresholds exist."""
     check_source(["datasets", name], entry)
-    if "download" in entry and entry["source"] != "h5ad":
-        raise config_refusal(["datasets", name, "download"], f"one of source {entry['source']}", "that of source h5ad")
+    if "download" in entry and "file" not in reader_settings(entry):
+        single = [source for source in plugin_names("reader") if "file" in reader_settings({"source": source})]
+        allowed = f"those of sources {', '.join(single)}"
+        raise config_refusal(["datasets", name, "download"], f"one of source {entry['source']}", allowed)
     check_cells(["datasets", name, "cells"], entry)
     if "join" in entry.get("rows", {}):
         check_source(["datasets", name, "rows", "join"], entry["rows"]["join"])

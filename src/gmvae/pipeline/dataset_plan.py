@@ -3,6 +3,8 @@
 Read by the Snakefile on every call, so it imports nothing heavy. `config` is the checked configuration.
 """
 
+from pathlib import Path
+
 from gmvae.pipeline.sources import annotation_types, function_signature
 
 
@@ -42,13 +44,18 @@ def downloads(config: dict) -> dict[str, dict[str, dict]]:
 
     Returns:
         The address and checksum by source and file name: those of `downloads`, and the own `download` of a dataset,
-        whose file is named {dataset}.h5ad.
+        whose file is named after the dataset.
     """
     files_by_source = {source: dict(files) for source, files in config["downloads"].items()}
     for dataset, entry in config["datasets"].items():
         if "download" in entry:
-            files_by_source.setdefault(entry["source"], {})[f"{dataset}.h5ad"] = entry["download"]
+            files_by_source.setdefault(entry["source"], {})[download_name(config, dataset)] = entry["download"]
     return files_by_source
+
+
+def download_name(config: dict, dataset: str) -> str:
+    """The name of a dataset's own download: that of the dataset, with the suffix of its form."""
+    return dataset + (".h5" if config["datasets"][dataset]["source"] == "tenx_h5" else ".h5ad")
 
 
 def raw_files(config: dict, dataset: str) -> list[str]:
@@ -59,19 +66,28 @@ def raw_files(config: dict, dataset: str) -> list[str]:
         dataset: An entry of `datasets`.
 
     Returns:
-        Paths: its local file or own download, else all files of its sources.
+        Paths: its local file, or the files of its local folder, or its own download, else all files of its sources; and
+        the table of annotations, if any.
     """
     entry = config["datasets"][dataset]
-    local = entry.get("settings", {}).get("path")
-    if local:
-        return [local]
+    settings = entry.get("settings", {})
+    annotations = [settings["annotations"]] if settings.get("annotations") else []
+    if settings.get("path"):
+        return [*local_files(settings["path"]), *annotations]
     if "download" in entry:
-        return [f"results/raw/{entry['source']}/{dataset}.h5ad"]
+        return [f"results/raw/{entry['source']}/{download_name(config, dataset)}", *annotations]
     return [
         f"results/raw/{source}/{file}"
         for source in dataset_sources(config, dataset)
         for file in config["downloads"].get(source, {})
     ]
+
+
+def local_files(path: str) -> list[str]:
+    """A file, or the files right in a folder (of a zarr store its metadata), whose change runs the step again."""
+    if not Path(path).is_dir():
+        return [path]
+    return sorted(str(file) for file in Path(path).iterdir() if file.is_file()) or [path]
 
 
 def prepare_options(config: dict, dataset: str) -> dict:
@@ -86,5 +102,5 @@ def prepare_options(config: dict, dataset: str) -> dict:
     """
     entry = dict(config["datasets"][dataset])
     if entry.pop("download", None):
-        entry["settings"] = entry.get("settings", {}) | {"file": f"{dataset}.h5ad"}
+        entry["settings"] = entry.get("settings", {}) | {"file": download_name(config, dataset)}
     return entry

@@ -4,15 +4,12 @@ from pathlib import Path
 
 import anndata
 import h5py
-import numpy as np
-import pandas as pd
-from anndata.abc import CSCDataset
-from anndata.io import read_elem, sparse_dataset
-from scipy import sparse
 
-from gmvae.data.row_blocks import Counts, iterate_blocks
-from gmvae.formats.dataset import check_values, unreadable_message
-from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
+from gmvae.data.cell_table import assemble_cells, check_likelihood, file_location
+from gmvae.data.stored_counts import matrix_places, read_counts
+from gmvae.formats.dataset import unreadable_message
+from gmvae.formats.file_forms import check_form
+from gmvae.formats.stored_tables import read_column, read_names
 from gmvae.pipeline.errors import Refused
 
 
@@ -48,127 +45,54 @@ def read(
     Raises:
         Refused: The file is missing, damaged or lacks a named part, or the matrix holds no counts.
     """
-    if likelihood not in COUNT_LIKELIHOODS:
-        raise Refused(f"likelihood is '{likelihood}'; allowed for counts: {', '.join(COUNT_LIKELIHOODS)}")
-    location = file_location(raw, path, file)
-    table, genes, matrix = read_parts(location, counts)
+    check_likelihood(likelihood)
+    location = file_location("h5ad", raw, path, file)
+    check_form(location, "h5ad")
     columns = {"label": label, "condition": condition, "batch": batch}
-    adata = anndata.AnnData(
-        obs=pd.DataFrame(
-            {key: annotation_column(table, name, key, location) for key, name in columns.items() if name},
-            index=unique_names(table.index, "obs names", location),
-        ),
-        var=pd.DataFrame(index=unique_names(genes, "var names", location)),
-        layers={"counts": matrix},
-    )
-    for name in var_columns or []:
-        adata.var[name] = read_var_column(location, counts, name)
-    adata.uns = {"likelihood": likelihood, "shape": np.array([], dtype=np.int64)}
-    return drop_gaps(adata, columns, location, drop_unlabelled)
-
-
-def file_location(raw: Path | None, path: str, file: str) -> Path:
-    """The file to read: the local path, or the downloaded file in `raw`."""
-    if bool(path) == bool(file):
-        raise Refused(
-            "settings of source h5ad: give either path (a local file) or file (a downloaded one), "
-            f"found {'both' if path else 'neither'}"
-        )
-    if path:
-        return Path(path)
-    if raw is None:
-        raise Refused(
-            f"settings of source h5ad: file is '{file}' but nothing was downloaded: give the entry a download"
-        )
-    return raw / file
-
-
-def read_parts(location: Path, counts: str) -> tuple[pd.DataFrame, pd.Index, Counts]:
-    """obs [N, columns], names of genes [D], checked counts [N, D]: nothing else is read, however large the file."""
-    if not location.is_file():
-        raise Refused(f"{location}: no such file; correct path or file in the entry's settings")
     try:
-        obs, matrices = list_matrices(location)
-        if counts in matrices:
-            element, genes = matrices[counts]
-            matrix = matrix_by_rows(element)
-            check_values((block.data for _, block in iterate_blocks(matrix)), f"{location}: {counts}")
-            return obs, genes, matrix
+        store = h5py.File(location, "r")
+        return read_store(store, str(location), columns, counts, likelihood, drop_unlabelled, var_columns or [])
     except Refused:
         raise
     except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause
         raise Refused(unreadable_message(location, failure)) from failure
-    raise Refused(f"{location}: counts is '{counts}', which the file lacks; allowed: {', '.join(sorted(matrices))}")
 
 
-def list_matrices(location: Path) -> tuple[pd.DataFrame, dict[str, tuple[object, pd.Index]]]:
-    """obs, and every matrix of the file by name (X, raw, or that of a layer) with the names of its genes."""
-    file = h5py.File(location, "r")
-    if "encoding-type" not in file.attrs:  # the layout before 2021: only anndata knows it, and reads the whole file
-        whole = anndata.read_h5ad(location)
-        matrices = {"X": (whole.X, whole.var_names)}
-        matrices |= {name: (layer, whole.var_names) for name, layer in whole.layers.items()}
-        return whole.obs, matrices | ({"raw": (whole.raw.X, whole.raw.var_names)} if whole.raw else {})
-    genes = read_elem(file["var"]).index
-    matrices = {name: (layer, genes) for name, layer in file.get("layers", {}).items()}
-    if "X" in file:
-        matrices["X"] = file["X"], genes
-    if "raw" in file:
-        matrices["raw"] = file["raw/X"], read_elem(file["raw/var"]).index
-    return read_elem(file["obs"]), matrices
+def read_store(
+    store: object,
+    where: str,
+    columns: dict[str, str | None],
+    counts: str,
+    likelihood: str,
+    drop_unlabelled: bool,
+    var_columns: list[str],
+) -> anndata.AnnData:
+    """Read the named parts of an AnnData; nothing else is read, however large the file.
 
+    Args:
+        store: The root group of the file, of h5py or zarr.
+        where: The file, for messages.
+        columns: For label, condition and batch, the name of the column of obs; None for none.
+        counts: Where the raw counts are.
+        likelihood: Likelihood of the counts.
+        drop_unlabelled: Whether to leave out cells without a label.
+        var_columns: Columns of var to read too.
 
-def read_var_column(location: Path, counts: str, name: str) -> np.ndarray:
-    """The named column of the genes' annotations [D], which are those of raw where the counts are there."""
-    part = "raw/var" if counts == "raw" else "var"
-    try:
-        with h5py.File(location, "r") as file:
-            table = read_elem(file[part]) if "encoding-type" in file.attrs else None
-        if table is None:  # the layout before 2021
-            whole = anndata.read_h5ad(location)
-            table = whole.raw.var if counts == "raw" else whole.var
-    except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause
-        raise Refused(unreadable_message(location, failure)) from failure
-    if name not in table:
-        columns = ", ".join(map(str, table.columns)) or "none"
-        raise Refused(f"{location}: cells.mito_genes is '{name}', not a column of {part}; allowed: {columns}")
-    return table[name].to_numpy()
+    Returns:
+        Cells [N, D] with their raw counts in layers["counts"].
 
-
-def matrix_by_rows(element: object) -> Counts:
-    """A matrix [N, D] to be read by rows: dense and CSR stay in their file, CSC is converted in memory."""
-    matrix = sparse_dataset(element) if isinstance(element, h5py.Group) else element
-    if isinstance(matrix, CSCDataset):
-        matrix = matrix.to_memory()
-    return matrix.tocsr() if sparse.issparse(matrix) else matrix
-
-
-def annotation_column(obs: pd.DataFrame, name: str, key: str, location: Path) -> pd.Categorical:
-    """The named column of obs [N] as a categorical of str, its categories sorted; gaps stay gaps."""
-    if name not in obs:
-        raise Refused(
-            f"{location}: {key} is '{name}', not a column of obs; allowed: {', '.join(map(str, obs.columns)) or 'none'}"
-        )
-    values = obs[name]
-    return pd.Categorical(values.astype(object).where(values.isna(), values.astype(str)))
-
-
-def unique_names(names: pd.Index, kind: str, location: Path) -> pd.Index:
-    """The names as str. Raises Refused where a name repeats."""
-    if not names.is_unique:
-        raise Refused(
-            f"{location}: {int(names.duplicated().sum())} {kind} repeat; call {kind.replace(' ', '_')}_make_unique()"
-        )
-    return names.astype(str)
-
-
-def drop_gaps(adata: anndata.AnnData, columns: dict, location: Path, drop_unlabelled: bool) -> anndata.AnnData:
-    """The cells without gaps in their annotations. Raises Refused for gaps other than labels that may be dropped."""
-    for key in adata.obs:
-        gaps = int(adata.obs[key].isna().sum())
-        if gaps and not (key == "label" and drop_unlabelled):
-            remedy = "set drop_unlabelled: true, or fill them" if key == "label" else "fill them"
-            column = f"{location}: {key} column '{columns[key]}'"
-            raise Refused(f"{column} has {gaps} gaps among {adata.n_obs} cells; {remedy}")
-    complete = adata.obs.notna().all(axis=1).to_numpy()
-    return adata if complete.all() else adata[complete].copy()
+    Raises:
+        Refused: A part is missing or damaged, or the matrix holds no counts.
+    """
+    places = matrix_places(store, where)
+    if counts not in places:
+        raise Refused(f"{where}: counts is '{counts}', which the file lacks; allowed: {', '.join(sorted(places))}")
+    matrix_path, table = places[counts]
+    names = read_names(store, "obs", where), read_names(store, table, where)
+    n_cells, n_genes = map(len, names)
+    annotations = {key: read_column(store, "obs", name, n_cells, where, key) for key, name in columns.items() if name}
+    matrix = read_counts(store, matrix_path, (n_cells, n_genes), where)
+    adata = assemble_cells(names, annotations, matrix, where, likelihood, drop_unlabelled)
+    for name in var_columns:
+        adata.var[name] = read_column(store, table, name, n_genes, where, "cells.mito_genes").to_numpy()
+    return adata
