@@ -93,8 +93,8 @@ def read_yaml(file: Path) -> dict:
         raise Refused(f"{shown_path(file)}: found no readable text file ({error}); allowed: a YAML file") from None
     if file.suffix == ".json":
         text = text.replace("\t", " ")  # JSON allows tabs between its parts, and none inside a text
-    # Python's scanner and libyaml's differ in the tabs that they accept; Snakemake uses Python's. libyaml ends the whole
-    # program where brackets are too deep.
+    # Python's scanner and libyaml's differ in the tabs that they accept; Snakemake uses Python's. Brackets that are too
+    # deep end the whole program in libyaml.
     is_safe = "\t" not in text and text.count("[") + text.count("{") < MANY_BRACKETS
     loader = (FAST_LOADER if is_safe else yaml.SafeLoader)(text)
     try:
@@ -166,12 +166,12 @@ def refusal_of_yaml_error(file: Path, text: str, error: yaml.MarkedYAMLError) ->
     mark = error.problem_mark or error.context_mark
     line = text.splitlines()[mark.line : mark.line + 1]
     key = line[0].partition(":")[0].strip() if line else ""
-    said = " ".join(filter(None, [error.context, error.problem]))
+    sentence = " ".join(filter(None, [error.context, error.problem]))
     problem, allowed = f"no valid YAML ({error.problem or error.context})", YAML_RULES
     if "'\\t'" in problem:
         problem, allowed = "a tab", "spaces"
     for words, meaning in MEANINGS.items():
-        if words in said:
+        if words in sentence:
             problem, allowed = meaning
     return Refused(f"{place(file, mark.line + 1)}: {key or 'at the end'}: found {problem}; allowed: {allowed}")
 
