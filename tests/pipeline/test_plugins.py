@@ -157,17 +157,18 @@ def test_a_broken_file_that_a_model_imports_is_refused(checkout):
 
 # ------------------------------------------------------------------------------------------- what a digest takes in
 
+HELPER = "src/gmvae/models/helper.py"
 FOLLOWED = {
     # what the model says; the file that this brings in
-    "a relative import": ("from .helper import X", "src/gmvae/models/helper.py"),
-    "a relative import of a module": ("from . import helper", "src/gmvae/models/helper.py"),
+    "a relative import": ("from .helper import X", HELPER),
+    "a relative import of a module": ("from . import helper", HELPER),
     "a relative import from above": ("from ..nn import helper", "src/gmvae/nn/helper.py"),
-    "an absolute import": ("from gmvae.models.helper import X", "src/gmvae/models/helper.py"),
-    "an import by another name": ("import gmvae.models.helper as h", "src/gmvae/models/helper.py"),
-    "an import of a module from its package": ("from gmvae.models import helper as h", "src/gmvae/models/helper.py"),
-    "a star import": ("from .helper import *", "src/gmvae/models/helper.py"),
-    "an import in a function": ("def f():\n    from .helper import X", "src/gmvae/models/helper.py"),
-    "an import in a condition": ("try:\n    import nothing\nexcept ImportError:\n    from .helper import X", "src/gmvae/models/helper.py"),
+    "an absolute import": ("from gmvae.models.helper import X", HELPER),
+    "an import by another name": ("import gmvae.models.helper as h", HELPER),
+    "an import of a module from its package": ("from gmvae.models import helper as h", HELPER),
+    "a star import": ("from .helper import *", HELPER),
+    "an import in a function": ("def f():\n    from .helper import X", HELPER),
+    "an import in a condition": ("try:\n    1 / 0\nexcept ValueError:\n    from .helper import X", HELPER),
     "a package": ("from .parts import X", "src/gmvae/models/parts/__init__.py"),
     "a module of a package": ("from .parts.one import X", "src/gmvae/models/parts/one.py"),
     "the init file on the way": ("from .parts.one import X", "src/gmvae/models/parts/__init__.py"),
@@ -177,14 +178,14 @@ FOLLOWED = {
     "a package beside the package": ("from own.deep import X", "src/own/deep/__init__.py"),
     "a module in the checkout": ("from helper2 import X", "helper2.py"),
     "a module of a folder without init": ("import loose.part as part", "src/loose/part.py"),
-    "an import by a call": ("import importlib\nh = importlib.import_module('gmvae.models.helper')", "src/gmvae/models/helper.py"),
+    "an import by a call": ("import importlib\nh = importlib.import_module('gmvae.models.helper')", HELPER),
     "a call of another name": ("from importlib import import_module as load\nh = load(name='helper')", "src/helper.py"),
-    "a relative call": ("import importlib as i\nh = i.import_module('.helper', __package__)", "src/gmvae/models/helper.py"),
-    "a relative call with a package": ("import importlib as i\nh = i.import_module('.helper', 'gmvae.nn')", "src/gmvae/nn/helper.py"),
+    "a relative call": ("import importlib as i\nh = i.import_module('.helper', __package__)", HELPER),
+    "a relative call with a package": ("import importlib as i\ni.import_module('.helper', 'gmvae.nn')", "src/gmvae/nn/helper.py"),
     "a call of __import__": ("h = __import__('helper')", "src/helper.py"),
     "a call in an expression": ("def f(x):\n    return [__import__('helper').X for _ in x]", "src/helper.py"),
 }  # fmt: skip
-HELPERS = ["src/gmvae/models/helper.py", "src/gmvae/nn/helper.py", "src/helper.py", "helper2.py", "src/loose/part.py"]
+HELPERS = [HELPER, "src/gmvae/nn/helper.py", "src/helper.py", "helper2.py", "src/loose/part.py"]
 HELPERS += [f"src/gmvae/models/parts/{name}.py" for name in ("one", "two")] + ["src/own/deep/__init__.py"]
 
 

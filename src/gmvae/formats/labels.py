@@ -10,6 +10,9 @@ import pandas as pd
 
 from gmvae.pipeline.errors import Refused
 
+# Texts that stand for no value: what R (NA, NaN) and pandas (nan, None, <NA>, NaT, nothing) write for one. Both read
+# them as missing again. Words that somebody chose, such as unknown or n/a, are classes.
+GAPS = frozenset({"", "NA", "NaN", "nan", "None", "<NA>", "NaT"})
 CLUSTER = "louvain {}"  # name of a cluster in observed.csv, where a run is guided by clusters instead of classes
 
 
@@ -19,6 +22,40 @@ class ObservedLabels(NamedTuple):
     codes: np.ndarray  # N   number of the class or cluster, -1 if the label is hidden
     n_categories: int  # number of classes or clusters
     true: bool  # whether true labels are observed, so that component k is class k
+
+
+def is_gap(value: object) -> bool:
+    """Whether a value is a text that stands for no value: one of GAPS, or blanks."""
+    return isinstance(value, str) and value.strip() in GAPS
+
+
+def categories_with_gaps(values: pd.Series) -> pd.Categorical:
+    """An annotation as datasets have it.
+
+    Args:
+        values: The values of N rows, of any type.
+
+    Returns:
+        A categorical of str, its categories sorted, [N]; what is missing, blank or one of GAPS is a gap.
+    """
+    texts = values.astype(object).where(values.isna(), values.astype(str))
+    return pd.Categorical(texts.mask(texts.map(is_gap).astype(bool)))
+
+
+def without_gap_classes(obs: pd.DataFrame) -> pd.DataFrame:
+    """Make the classes of a table that stand for no value gaps.
+
+    Args:
+        obs: The annotations of N rows, as a reader gives them.
+
+    Returns:
+        The same table, or a copy where a category of one of its columns is blank or one of GAPS.
+    """
+    for key in obs.select_dtypes("category"):
+        classes = [name for name in obs[key].cat.categories if is_gap(name)]
+        if classes:
+            obs = obs.assign(**{key: obs[key].cat.remove_categories(classes)})
+    return obs
 
 
 def true_labels(rows: anndata.AnnData) -> np.ndarray | None:

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from gmvae.data.row_blocks import Counts, iterate_blocks
 from gmvae.formats.dataset import check_values, unreadable_message
+from gmvae.formats.labels import categories_with_gaps
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.pipeline.errors import Refused
 
@@ -128,8 +129,7 @@ def annotation_column(obs: pd.DataFrame, name: str, key: str, location: Path) ->
         raise Refused(
             f"{location}: {key} is '{name}', not a column of obs; allowed: {', '.join(map(str, obs.columns)) or 'none'}"
         )
-    values = obs[name]
-    return pd.Categorical(values.astype(object).where(values.isna(), values.astype(str)))
+    return categories_with_gaps(obs[name])
 
 
 def unique_names(names: pd.Index, kind: str, location: Path) -> pd.Index:
