@@ -178,7 +178,7 @@ FOLLOWED = {
     "a package beside the package": ("from own.deep import X", "src/own/deep/__init__.py"),
     "a module in the checkout": ("from helper2 import X", "helper2.py"),
     "a module of a folder without init": ("import loose.part as part", "src/loose/part.py"),
-    "an import by a call": ("import importlib\nh = importlib.import_module('gmvae.models.helper')", HELPER),
+    "an import by a call": ("import importlib\nimportlib.import_module('gmvae.models.helper')", HELPER),
     "a call of another name": ("from importlib import import_module as load\nh = load(name='helper')", "src/helper.py"),
     "a relative call": ("import importlib as i\nh = i.import_module('.helper', __package__)", HELPER),
     "a relative call with a package": ("import importlib as i\ni.import_module('.helper', 'gmvae.nn')", "src/gmvae/nn/helper.py"),

@@ -20,8 +20,8 @@ from gmvae.data.derived_sets import (
 from gmvae.data.normalisation import normalise_counts
 from gmvae.data.preprocessing import preprocess_cells
 from gmvae.data.split import divide_rows
-from gmvae.formats.dataset import ANNOTATIONS, check_dataset, check_gaps
-from gmvae.formats.labels import without_gap_classes
+from gmvae.formats.dataset import ANNOTATIONS, check_dataset
+from gmvae.formats.labels import check_gaps, without_gap_classes
 from gmvae.formats.writing import write_h5ad
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from gmvae.formats.labels import is_gap
+from gmvae.formats.labels import check_gaps
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS, LIKELIHOODS
 from gmvae.formats.memory_mapped import open_memory_mapped, unpacked_size
 from gmvae.pipeline.errors import Refused
@@ -151,31 +151,11 @@ def check_annotations(adata: anndata.AnnData, name: str) -> None:
             raise Refused(
                 f"{name}: obs['{key}'] is {column.dtype}; allowed: a categorical of str; prepare the dataset again"
             )
-        texts = [text for text in column.cat.categories if is_gap(text)]
-        if texts:
-            raise Refused(f"{name}: obs['{key}'] has the class '{texts[0]}'; allowed: a gap there; prepare it again")
-    check_gaps(adata.obs, name)
+    check_gaps(adata.obs, name, (*ANNOTATIONS, "split"))
     splits = sorted(adata.obs["split"].unique())
     if splits != sorted(SPLITS):
         remedy = "choose another test_share, or labels, conditions and batches that two rows or more share"
         raise Refused(f"{name}: obs['split'] holds {splits}; allowed: both train and test; {remedy}")
-
-
-def check_gaps(obs: pd.DataFrame, name: str, keys: Iterable[str] = (*ANNOTATIONS, "split")) -> None:
-    """Check that each row has its annotations.
-
-    Args:
-        obs: The annotations of N rows.
-        name: The dataset's name in messages.
-        keys: Columns that have to be complete, as far as they exist.
-
-    Raises:
-        Refused: A column has gaps.
-    """
-    for key in keys:
-        if key in obs and obs[key].isna().any():
-            gaps = f"{int(obs[key].isna().sum())} gaps (missing, blank, or a text such as NA) among {len(obs)} rows"
-            raise Refused(f"{name}: obs['{key}'] has {gaps}; fill them or remove those rows")
 
 
 def check_matrix(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:

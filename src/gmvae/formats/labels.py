@@ -1,6 +1,7 @@
 """The labels of a task's rows as integer codes: the true labels, and the labels that its models observe."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +57,27 @@ def without_gap_classes(obs: pd.DataFrame) -> pd.DataFrame:
         if classes:
             obs = obs.assign(**{key: obs[key].cat.remove_categories(classes)})
     return obs
+
+
+def check_gaps(obs: pd.DataFrame, name: str, complete: Iterable[str]) -> None:
+    """Check that rows have their annotations, and that no class stands for a gap.
+
+    Args:
+        obs: The annotations of N rows.
+        name: The dataset's name in messages.
+        complete: Columns in which no row may have a gap, as far as they exist.
+
+    Raises:
+        Refused: One of these columns has gaps, or any column has a class that is blank or one of GAPS.
+    """
+    for key in obs.select_dtypes("category"):
+        texts = [text for text in obs[key].cat.categories if is_gap(text)]
+        if texts:
+            raise Refused(f"{name}: obs['{key}'] has the class '{texts[0]}'; allowed: a gap there; prepare it again")
+    for key in complete:
+        if key in obs and obs[key].isna().any():
+            gaps = f"{int(obs[key].isna().sum())} gaps (missing, blank, or a text such as NA) among {len(obs)} rows"
+            raise Refused(f"{name}: obs['{key}'] has {gaps}; fill them or remove those rows")
 
 
 def true_labels(rows: anndata.AnnData) -> np.ndarray | None:

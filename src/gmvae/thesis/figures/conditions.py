@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from gmvae.formats.latent import pick_seed, read_latent, run_seeds
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.figures import strips, style
+from gmvae.thesis.figures import legends, strips, style
 
 NEIGHBOURS = 15
 COLUMNS = 3  # planes beside each other
@@ -79,11 +79,14 @@ def condition_figure(runs: dict[str, anndata.AnnData], names: dict) -> Figure:
     for i, (model, run) in enumerate(runs.items()):
         axes = figure.add_subplot(grid[i // COLUMNS, i % COLUMNS])
         plot_style_plane(axes, run)
-        axes.set_title(style.mathtext(style.display_name(names, model)), size=8)
+        axes.set_title(style.wrap_text(style.display_name(names, model), style.WIDTH / COLUMNS - 0.1, 8), size=8)
     plot_accuracies(figure.add_subplot(grid[n_rows, :]), runs, names)
-    conditions = next(iter(runs.values())).obs["condition"].cat.categories
-    entries = {style.mathtext(str(name)): style.legend_dot(**condition_dots(i)) for i, name in enumerate(conditions)}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
+    conditions = list(next(iter(runs.values())).obs["condition"].cat.categories)
+    named = conditions if len(conditions) <= legends.MAX_NAMED else []
+    labels, n_columns = legends.fit_names(named, [""] * len(named), max_columns=5)
+    entries = {style.mathtext(label): style.legend_dot(**condition_dots(i)) for i, label in enumerate(labels)}
+    notes = legends.legend_notes(len(conditions), len(conditions), "conditions")
+    legends.add_legend(figure, entries, max(1, n_columns), notes)
     return figure
 
 

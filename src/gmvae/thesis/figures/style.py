@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gmvae.formats.writing import write_atomically
-from gmvae.thesis.typeset import GREEK
+from gmvae.thesis.typeset import GREEK, shorten, shorten_names
 
 WIDTH = 142 / 25.4  # inches: the text block of thesis/preamble.tex
 MAX_HEIGHT = 8.0  # inches: the highest figure that leaves room for its caption
+LONG_WORD = 20  # letters; only names with a longer word break inside of words
 GREY = "0.55"
 DASHED = {"color": "black", "linewidth": 0.8, "linestyle": (0, (3, 2))}  # a reference line across a panel
 
@@ -24,12 +25,14 @@ COLOURS = (
     *("#000000", "#666666", "#7A0000"),
 )
 MARKERS = ("o", "^", "s", "P")
+N_LOOKS = len(COLOURS) * len(MARKERS)  # of dots; further groups repeat them
+NAME_LETTERS = 40  # the longest display name; a longer one has an ellipsis in its middle
 LINE_STYLES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 # Characters that the text's font lacks, or has in another place, are set as mathematics.
 MATHTEXT = {letter: rf"$\{name}$" for letter, name in GREEK.items()}
 MATHTEXT |= {"_": r"$\_$", "$": r"\$", "{": r"$\{$", "}": r"$\}$", "\\": r"$\backslash$"}
-MATHTEXT |= {letter: f"${letter}$" for letter in "<>|"} | {"–": "-", "—": "-", "−": "$-$", "²": "$^2$"}
+MATHTEXT |= {letter: f"${letter}$" for letter in "<>|"} | {"–": "-", "—": "-", "−": "$-$", "²": "$^2$", "…": "..."}
 
 SETTINGS = {
     "font.family": ["cmr10", "DejaVu Serif"],  # the letters of the text; both come with matplotlib
@@ -118,7 +121,8 @@ def mathtext(plain: str) -> str:
 
 def wrap_text(plain: str, width: float, size: float) -> str:
     """A plain text for matplotlib, broken into lines of a width in inches at a letter size in points."""
-    lines = textwrap.wrap(plain, max(4, int(width / letter_width(size))), break_long_words=False)
+    has_long_word = any(len(word) > LONG_WORD for word in plain.split())
+    lines = textwrap.wrap(plain, max(4, int(width / letter_width(size))), break_long_words=has_long_word)
     return "\n".join(mathtext(part) for part in lines)
 
 
@@ -128,5 +132,5 @@ def letter_width(size: float) -> float:
 
 
 def display_name(names: dict, key: str) -> str:
-    """The plain display name of a model, dataset, metric or term; its key where it has none."""
-    return str(names.get(key, key))
+    """The plain display name of a model, dataset, metric or term, or its key; shortened, and unlike all other names."""
+    return shorten_names(names, NAME_LETTERS)[key] if key in names else shorten(key, NAME_LETTERS)
