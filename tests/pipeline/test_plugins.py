@@ -180,8 +180,11 @@ FOLLOWED = {
     "a module of a folder without init": ("import loose.part as part", "src/loose/part.py"),
     "an import by a call": ("import importlib\nimportlib.import_module('gmvae.models.helper')", HELPER),
     "a call of another name": ("from importlib import import_module as load\nh = load(name='helper')", "src/helper.py"),
-    "a relative call": ("import importlib as i\nh = i.import_module('.helper', __package__)", HELPER),
-    "a relative call with a package": ("import importlib as i\ni.import_module('.helper', 'gmvae.nn')", "src/gmvae/nn/helper.py"),
+    "a relative call": ("import importlib as i\ni.import_module('.helper', __package__)", HELPER),
+    "a relative call with a package": (
+        "import importlib as i\ni.import_module('.helper', 'gmvae.nn')",
+        "src/gmvae/nn/helper.py",
+    ),
     "a call of __import__": ("h = __import__('helper')", "src/helper.py"),
     "a call in an expression": ("def f(x):\n    return [__import__('helper').X for _ in x]", "src/helper.py"),
 }  # fmt: skip

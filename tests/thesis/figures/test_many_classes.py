@@ -4,8 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from support.drawing import overlapping_texts, random_history, random_latent, random_metrics, random_projection
-from support.drawing import striped_images
+from support.drawing import (
+    overlapping_texts,
+    random_history,
+    random_latent,
+    random_metrics,
+    random_projection,
+    striped_images,
+)
 
 from gmvae.thesis.figures import comparison, conditions, curves, images, latents, legends, response, style
 

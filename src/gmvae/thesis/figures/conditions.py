@@ -17,6 +17,7 @@ from gmvae.thesis.figures import legends, strips, style
 NEIGHBOURS = 15
 COLUMNS = 3  # planes beside each other
 PLANE_HEIGHT = 1.7  # inches
+LONG_NAME = 18  # letters of a model's name that leave too little room for the label of the axis in one line
 LINE_HEIGHT = 0.3  # inches, of a model's line
 
 
@@ -118,7 +119,9 @@ def plot_accuracies(axes: Axes, runs: dict[str, anndata.AnnData], names: dict) -
     axes.grid(visible=False, axis="y")
     axes.axvline(chance_accuracy(next(iter(runs.values()))), **style.DASHED)
     axes.set_xlim(None, 1.02)
-    axes.set_xlabel("share of test rows whose condition is predicted by their neighbours in w")
+    longest = max(len(style.display_name(names, model, strips.LETTERS)) for model in models)
+    lines = "\n" if longest > LONG_NAME else " "
+    axes.set_xlabel(f"share of test rows whose condition{lines}is predicted by their neighbours in w")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ IMAGE_SIZE = 0.34  # inches: the largest size of an image
 HEIGHT = 6.3  # inches: leaves room on the page for text
 TITLE_HEIGHT = 0.26  # inches above a block
 SPACE = 0.05  # inches below a model
-LINE = 0.125  # inches: height of a line of a model's name
+LINE = 0.14  # inches: height of a line of a model's name
 MAX_COLUMNS = 40  # components with samples; further ones are too small to be seen
 SAMPLES = (8, 6, 4, 3, 2, 1)  # numbers of samples of each component: the first that fits the page is used
 
@@ -148,8 +148,10 @@ def add_picture(figure: Figure, label: str, picture: np.ndarray, box: tuple, val
     name, n_lines = style.wrap_text(label, LABEL_WIDTH - 0.1, 8), max(1, int((tall + SPACE) / LINE))
     if name.count("\n") >= n_lines:
         per_line = int((LABEL_WIDTH - 0.1) / style.letter_width(8)) - 1
-        name = style.wrap_text(shorten(label, n_lines * per_line), LABEL_WIDTH - 0.1, 8)
-    figure.text((LABEL_WIDTH - 0.1) / style.WIDTH, box[1] + box[3] / 2, name, ha="right", va="center", size=8)
+        wider = style.text_width(label, 8) / (style.letter_width(8) * len(label))
+        name = style.wrap_text(shorten(label, max(5, int(n_lines * per_line / wider))), LABEL_WIDTH - 0.1, 8)
+    size = 8 * min(1, 0.92 * (LABEL_WIDTH - 0.1) / max(style.line_width(line, 8) for line in name.split("\n")))
+    figure.text((LABEL_WIDTH - 0.1) / style.WIDTH, box[1] + box[3] / 2, name, ha="right", va="center", size=size)
 
 
 def image_size(images: np.ndarray) -> float:

@@ -1,8 +1,6 @@
 """Legends of classes and conditions: names that are too long are shortened, and too many are not named at all."""
 
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
 
 from gmvae.thesis.figures import style
 from gmvae.thesis.typeset import shorten_all
@@ -28,19 +26,11 @@ def fit_names(names: list[str], prefixes: list[str], max_columns: int = 100) -> 
     """
     for letters in LETTERS:
         labels = [before + name for before, name in zip(prefixes, shorten_all(names, letters), strict=True)]
-        widest = max(map(label_width, labels), default=0.1)
+        widest = max((style.text_width(label, SIZE) for label in labels), default=0.1)
         n_columns = max(1, min(len(labels), max_columns, int(style.WIDTH / (widest + MARK_WIDTH))))
         if widest + MARK_WIDTH <= style.WIDTH and -(-len(labels) // n_columns) <= MAX_LINES:
             break
     return labels, n_columns
-
-
-def label_width(label: str) -> float:
-    """Width of a label in inches: that of average letters, or more where its own are wider."""
-    font = FontProperties(family=style.SETTINGS["font.family"][0], size=SIZE)
-    plain = label.replace("…", "...")
-    points, _, _ = text_to_path.get_text_width_height_descent(plain, font, ismath=False)
-    return max(style.letter_width(SIZE) * len(plain), points / 72)
 
 
 def legend_notes(n_named: int, n_groups: int, kind: str = "classes") -> list[str]:
