@@ -11,7 +11,7 @@ from gmvae.pipeline.config_checks import check_config, parse_switches
 from gmvae.pipeline.config_files import catalogue_files, read_yaml
 from gmvae.pipeline.errors import exit_if_refused
 from gmvae.pipeline.code_digest import source_digest
-from gmvae.pipeline.sources import ROOT
+from gmvae.pipeline.sources import project_files
 from gmvae.pipeline.step_options import option_words
 from gmvae.thesis import rule_options
 from gmvae.training.priorities import training_priorities

@@ -94,9 +94,9 @@ def test_the_configuration_is_found_from_another_folder(mine, tmp_path):
     mine(MINE)
     there = tmp_path / "there"
     there.mkdir()
-    call = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(there), "--list-rules"]
-    run = snakemake(tmp_path, "--configfile", "mine.yaml", *call)
-    assert run.returncode == 0 and "train" in run.stdout + run.stderr, run.stderr[-3000:]
+    call = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(there)]
+    run = snakemake(tmp_path, "-n", "--configfile", "mine.yaml", *call)
+    assert run.returncode == 0 and "results/thesis.pdf" in run.stdout + run.stderr, run.stderr[-3000:]
     mine(MINE + "threads: 1\nthreads: 2\n")
     run = snakemake(tmp_path, "--configfile", "mine.yaml", *call)
     assert run.returncode == 1 and "mine.yaml, line 10: threads: found" in run.stderr
@@ -128,9 +128,11 @@ def test_shipped_files_are_refused_with_file_line_and_key(tmp_path, file, old, n
     assert f"{file}, line {number}: {key}: found" in refusal(project)
 
 
-def test_readmes_dataset_can_be_pasted_at_the_end_of_config_yaml(tmp_path):
+def test_readmes_dataset_and_task_may_also_stand_in_config_yaml(tmp_path):
     project = copied(tmp_path / "project")
-    (snippet,) = re.findall(r"```yaml\n(datasets:.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (snippet,) = re.findall(
+        r"^(datasets:\n.*?)^thesis:", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.M
+    )
     cells = tmp_path / "mine.h5ad"
     cells.touch()
     config = project / "config.yaml"

@@ -1,8 +1,7 @@
 # Metrics, latents and histories -> figures, tables, numbers -> the thesis.
 
-TEXTS = sorted(
-    str(path.relative_to(ROOT)) for path in Path(ROOT, "thesis").rglob("*") if path.suffix in (".tex", ".bib")
-)
+TEXTS = project_files("thesis", ".tex", ".bib")
+(MAIN,) = [text for text in TEXTS if text.endswith("thesis/thesis.tex")]
 FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.thesis_figures(config)]
 NAMES = step_options.with_sorted_keys(plan.display_names(config))
 
@@ -91,7 +90,7 @@ rule tabulate_responses:
 rule list_published:
     input:
         metrics="results/metrics.csv",
-        published="thesis/published.csv",
+        published=project_files("thesis", ".csv"),
     output:
         tex="results/tables/published.tex",
         csv="results/tables/published.csv",
@@ -173,7 +172,7 @@ rule claims:
 
 rule speed:
     input:
-        benchmarks=sorted(str(path.relative_to(ROOT)) for path in Path(ROOT, "benchmarks").glob("*.csv")),
+        benchmarks=project_files("benchmarks", ".csv"),
     output:
         tex="results/tables/speed.tex",
         figure=multiext("results/figures/speed", ".pdf", ".svg"),
@@ -215,4 +214,4 @@ rule thesis:
     params:
         code=source_digest("gmvae.thesis.pdf"),
     shell:
-        "{PYTHON:q} -m gmvae.thesis.pdf --main thesis/thesis.tex --build results/latex --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.thesis.pdf --main {MAIN:q} --build results/latex --output {output:q} > {log:q} 2>&1"

@@ -6,6 +6,7 @@ steps.
 
 import ast
 import difflib
+import os
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
@@ -37,6 +38,21 @@ def module_file(module: str) -> Path | None:
     folders = [ROOT / "src"] if module.startswith("gmvae.") else [ROOT, ROOT / "src"]
     files = (folder.joinpath(*module.split(".")).with_suffix(".py") for folder in folders)
     return next((file for file in files if file.is_file()), None)
+
+
+def project_files(folder: str, *suffixes: str) -> list[str]:
+    """List the project's files with one of the suffixes, in a folder and below it.
+
+    Args:
+        folder: A folder of the project.
+        suffixes: Such as .tex.
+
+    Returns:
+        Sorted paths, relative to the working directory: Snakemake compares relative paths by content, and a call may
+        come from another folder than the project's.
+    """
+    files = (path for path in Path(ROOT, folder).rglob("*") if path.suffix in suffixes)
+    return sorted(os.path.relpath(path) for path in files)
 
 
 @lru_cache(maxsize=2)
