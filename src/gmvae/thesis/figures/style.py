@@ -126,7 +126,7 @@ def wrap_text(plain: str, width: float, size: float) -> str:
     """A plain text for matplotlib, broken into lines of a width in inches at a letter size in points."""
     has_long_word = any(len(word) > LONG_WORD for word in plain.split())
     wider = text_width(plain, size) / max(letter_width(size) * len(plain), 1e-9)  # than average letters
-    n_letters = width / letter_width(size) / (wider if wider > 1.2 or has_long_word or "…" in plain else 1)
+    n_letters = width / letter_width(size) / (1.15 * wider if wider > 1.2 or has_long_word or "…" in plain else 1)
     lines = textwrap.wrap(plain, max(4, int(n_letters)), break_long_words=has_long_word)
     return "\n".join(mathtext(part) for part in lines)
 
