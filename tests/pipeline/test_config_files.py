@@ -44,7 +44,20 @@ FAULTS = {
     "too much indentation": ("models:\n  vae: {name: A}\n    ae: {name: B}\n", 3, "ae", "no valid YAML"),
     "a colon in a text": ("thesis:\n  author: me: myself\n", 2, "author", "no valid YAML"),
     "an open bracket": ("tasks: [a, b\nmemory: 4\n", 2, "memory", "no valid YAML"),
-    "an alias of another file": ("a: *elsewhere\n", 1, "a", "no valid YAML"),
+    "an alias of another file": ("a: *elsewhere\n", 1, "a", "an alias without an anchor"),
+    "an anchor twice": ("a: &x 1\nb: &x 2\n", 2, "b", "an anchor a second time"),
+    "an alias within its own entry": ("a: &x\n  b: {c: *x}\n", 1, "a.b.c", "an entry that contains it"),
+    "a merge key on a list": ("a: &x [1]\nb:\n  <<: *x\n", 3, "b.<<", "a merge key without a mapping"),
+    "a merge key on a text": ("b:\n  c: 1\n  <<: text\n", 3, "b.<<", "a merge key without a mapping"),
+    "a merge key twice": ("a: &x {y: 1}\nb:\n  <<: *x\n  <<: *x\n", 4, "b.<<", "after line 3"),
+    "a second document": ("a: 1\n---\nb: 2\n", 2, "---", "a second document"),
+    "a number as a key": ("tasks:\n  2020: {name: A}\n", 2, "tasks.2020", "no text but a number"),
+    "a truth value as a key": ("models:\n  on: {name: A}\n", 2, "models.on", "no text but true or false"),
+    "nothing as a key": ("models:\n  ~: {name: A}\n", 2, "models.~", "no text but nothing"),
+    "a date as a key": ("tasks:\n  2020-01-01: {name: A}\n", 2, "tasks.2020-01-01", "no text but a date"),
+    "a list as a key": ("tasks:\n  [a]: 1\n", 2, "tasks.?", "no text but a list"),
+    "a key twice, once in quotes": ("a: 1\n'a': 2\n", 2, "a", "after line 1"),
+    "a key twice in lines of Windows": ("a: 1\r\nb: 1\r\na: 2\r\n", 3, "a", "after line 1"),
     "a tag": ("a: !!python/object:x {}\n", 1, "a", "no valid YAML"),
 }
 
@@ -62,6 +75,20 @@ def test_a_fault_is_refused_in_one_line_with_file_line_and_key(written, text, li
 def test_what_holds_no_keys_or_is_no_yaml_is_refused_by_its_file(written, text):
     with pytest.raises(Refused, match=r"^mine\.yaml.*: found .*; allowed: [^\n]*$"):
         read_yaml(written(text))
+
+
+def test_deep_brackets_are_refused_and_long_files_are_read(written):
+    for depth in (3000, 200_000):  # the second ends the program in libyaml
+        with pytest.raises(Refused, match=r"^mine\.yaml: found .*levels deep; allowed: [^\n]*$"):
+            read_yaml(written(f"a: {'[' * depth}{']' * depth}\n"))
+    text = "tasks:\n" + "".join(f"  t{i}: {{k: {i}}}\n" for i in range(3000))
+    assert len(read_yaml(written(text))["tasks"]) == 3000
+    with pytest.raises(Refused, match=r"^mine\.yaml, line 3002: tasks\.t7: found .*after line 9;"):
+        read_yaml(written(text + "  t7: {}\n"))
+
+
+def test_a_key_in_quotes_may_look_like_a_number(written):
+    assert read_yaml(written("---\n'1': {'yes': a}\n")) == {"1": {"yes": "a"}}
 
 
 def test_a_file_that_is_missing_or_is_no_text_is_refused(written, tmp_path):

@@ -85,9 +85,12 @@ def test_snakemake_understands_the_command(project, command):
 
 
 @pytest.mark.parametrize("command", PYTHON)
-def test_a_step_is_called_as_the_readme_says(command):
-    run = subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0 and "gmvae.runs.train" in run.stdout, run.stderr
+def test_a_step_is_called_as_the_readme_says(command, tmp_path):
+    (tmp_path / "mine.yaml").write_text("threads: 1\n")
+    words = shlex.split(command.replace("mine.yaml", str(tmp_path / "mine.yaml")))
+    run = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, capture_output=True, text=True)
+    answer = "in order" if "pipeline.check" in command else "gmvae.runs.train"
+    assert run.returncode == 0 and answer in run.stdout, run.stderr
 
 
 @pytest.mark.parametrize("command", MAKE)

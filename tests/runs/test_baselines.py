@@ -218,8 +218,8 @@ def test_provenance_names_settings_and_versions(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "kmeans", "n_components": 121}, "n_components is 121.* 120 "),
-        ({"name": "kmeans", "n_components": 0}, "n_components is 0"),
+        ({"name": "kmeans", "n_components": 121}, "n_components: found 121.* 120,"),
+        ({"name": "kmeans", "n_components": 0}, "n_components: found 0"),
         ({"name": "none", "space": "pca", "settings": {"n_dimensions": 7}}, "n_dimensions is 7.* 1 to 6"),
         ({"name": "kmeans", "seeds": ()}, "seeds"),
     ],

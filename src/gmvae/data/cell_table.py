@@ -8,6 +8,7 @@ import pandas as pd
 
 from gmvae.data.row_blocks import Counts
 from gmvae.formats.dataset import first_line
+from gmvae.formats.labels import categories_with_gaps
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.pipeline.errors import Refused
 
@@ -88,7 +89,7 @@ def assemble_cells(
 
 def annotation_column(values: pd.Series) -> pd.Categorical:
     """The values of an annotation [N] as a categorical of str, its categories sorted; gaps stay gaps."""
-    return pd.Categorical(values.astype(object).where(values.isna(), values.astype(str)))
+    return categories_with_gaps(values)
 
 
 def unique_names(names: pd.Index, table: str, where: str) -> pd.Index:

@@ -20,7 +20,8 @@ from gmvae.data.derived_sets import (
 from gmvae.data.normalisation import normalise_counts
 from gmvae.data.preprocessing import NOT_SCORED, preprocess_cells
 from gmvae.data.split import divide_rows
-from gmvae.formats.dataset import check_dataset
+from gmvae.formats.dataset import ANNOTATIONS, check_dataset
+from gmvae.formats.labels import check_gaps, without_gap_classes
 from gmvae.formats.quality import config_name, count_failures, count_removals, drops_most
 from gmvae.formats.writing import write_h5ad
 from gmvae.pipeline.command import run_step
@@ -66,7 +67,8 @@ def prepare(
     settings = add_var_column(source, settings or {}, (cells or {}).get("mito_genes"), entry)
     adata = derive_set(read_source(source, raw, settings), source, raw, rows)
     split = choose_split(adata, source, test_share, split_seed, rows)
-    if cells is not None:
+    check_gaps(adata.obs, f"dataset {output.stem}", ANNOTATIONS if cells is None else ("condition", "batch"))
+    if cells is not None:  # cells without a label are left out
         check_keys("cells", cells, keyword_types("gmvae.data.preprocessing", "preprocess_cells"))
         adata = preprocess_cells(adata, split, entry, **cells)
         print_quality(adata.uns)
@@ -87,7 +89,9 @@ def read_source(source: str, raw: Path | None, settings: dict) -> anndata.AnnDat
         raise Refused(f"source: '{source}' is unknown; allowed: {', '.join(plugin_names('reader'))}")
     allowed = parameter_names(f"gmvae.data.readers.{source}", "read")[1:]
     check_keys(f"settings of source {source}", settings, allowed)
-    return importlib.import_module(f"gmvae.data.readers.{source}").read(raw, **settings)
+    adata = importlib.import_module(f"gmvae.data.readers.{source}").read(raw, **settings)
+    adata.obs = without_gap_classes(adata.obs)
+    return adata
 
 
 def add_var_column(source: str, settings: dict, column: str | None, entry: str) -> dict:

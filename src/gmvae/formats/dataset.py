@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import sparse
 
 from gmvae.formats.count_checks import NAN_REMEDY, check_values, stored_values
+from gmvae.formats.labels import check_gaps
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS, LIKELIHOODS
 from gmvae.formats.memory_mapped import open_memory_mapped, unpacked_size
 from gmvae.pipeline.errors import Refused
@@ -149,11 +150,11 @@ def check_annotations(adata: anndata.AnnData, name: str) -> None:
             raise Refused(
                 f"{name}: obs['{key}'] is {column.dtype}; allowed: a categorical of str; prepare the dataset again"
             )
-        if column.isna().any() and key not in GRADES:
-            raise Refused(f"{name}: obs['{key}'] has {int(column.isna().sum())} gaps; fill them or remove those rows")
+    check_gaps(adata.obs, name, (*ANNOTATIONS, "split"))
     splits = sorted(adata.obs["split"].unique())
     if splits != sorted(SPLITS):
-        raise Refused(f"{name}: obs['split'] holds {splits}; allowed: both train and test; choose another test_share")
+        remedy = "choose another test_share, or labels, conditions and batches that two rows or more share"
+        raise Refused(f"{name}: obs['split'] holds {splits}; allowed: both train and test; {remedy}")
 
 
 def check_matrix(matrix: np.ndarray | sparse.spmatrix, name: str) -> None:

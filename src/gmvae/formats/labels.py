@@ -1,6 +1,7 @@
 """The labels of a task's rows as integer codes: the true labels, and the labels that its models observe."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ import pandas as pd
 
 from gmvae.pipeline.errors import Refused
 
+# Texts that stand for no value: what R (NA, NaN) and pandas (nan, None, <NA>, NaT, nothing) write for one. Both read
+# them as missing again. Words that somebody chose, such as unknown or n/a, are classes.
+GAPS = frozenset({"", "NA", "NaN", "nan", "None", "<NA>", "NaT"})
 CLUSTER = "louvain {}"  # name of a cluster in observed.csv, where a run is guided by clusters instead of classes
 
 
@@ -19,6 +23,61 @@ class ObservedLabels(NamedTuple):
     codes: np.ndarray  # N   number of the class or cluster, -1 if the label is hidden
     n_categories: int  # number of classes or clusters
     true: bool  # whether true labels are observed, so that component k is class k
+
+
+def is_gap(value: object) -> bool:
+    """Whether a value is a text that stands for no value: one of GAPS, or blanks."""
+    return isinstance(value, str) and value.strip() in GAPS
+
+
+def categories_with_gaps(values: pd.Series) -> pd.Categorical:
+    """An annotation as datasets have it.
+
+    Args:
+        values: The values of N rows, of any type.
+
+    Returns:
+        A categorical of str, its categories sorted, [N]; what is missing, blank or one of GAPS is a gap.
+    """
+    texts = values.astype(object).where(values.isna(), values.astype(str))
+    return pd.Categorical(texts.mask(texts.map(is_gap).astype(bool)))
+
+
+def without_gap_classes(obs: pd.DataFrame) -> pd.DataFrame:
+    """Make the classes of a table that stand for no value gaps.
+
+    Args:
+        obs: The annotations of N rows, as a reader gives them.
+
+    Returns:
+        The same table, or a copy where a category of one of its columns is blank or one of GAPS.
+    """
+    for key in obs.select_dtypes("category"):
+        classes = [name for name in obs[key].cat.categories if is_gap(name)]
+        if classes:
+            obs = obs.assign(**{key: obs[key].cat.remove_categories(classes)})
+    return obs
+
+
+def check_gaps(obs: pd.DataFrame, name: str, complete: Iterable[str]) -> None:
+    """Check that rows have their annotations, and that no class stands for a gap.
+
+    Args:
+        obs: The annotations of N rows.
+        name: The dataset's name in messages.
+        complete: Columns in which no row may have a gap, as far as they exist.
+
+    Raises:
+        Refused: One of these columns has gaps, or any column has a class that is blank or one of GAPS.
+    """
+    for key in obs.select_dtypes("category"):
+        texts = [text for text in obs[key].cat.categories if is_gap(text)]
+        if texts:
+            raise Refused(f"{name}: obs['{key}'] has the class '{texts[0]}'; allowed: a gap there; prepare it again")
+    for key in complete:
+        if key in obs and obs[key].isna().any():
+            gaps = f"{int(obs[key].isna().sum())} gaps (missing, blank, or a text such as NA) among {len(obs)} rows"
+            raise Refused(f"{name}: obs['{key}'] has {gaps}; fill them or remove those rows")
 
 
 def true_labels(rows: anndata.AnnData) -> np.ndarray | None:

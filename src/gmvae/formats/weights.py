@@ -28,12 +28,18 @@ def build_model(module: str, arguments: dict) -> nn.Module:
         Refused: There is no such file, an argument is unknown, or the class lacks a method that every model defines.
     """
     try:
-        model = importlib.import_module(f"gmvae.models.{module}").Model
+        file = importlib.import_module(f"gmvae.models.{module}")
+    except ModuleNotFoundError as error:
+        if error.name != f"gmvae.models.{module}":  # what the file imports is missing
+            raise
+        raise Refused(f"{module}: found no such file in src/gmvae/models; allowed: those that are there") from None
+    model = vars(file).get("Model")
+    if not inspect.isclass(model):
+        raise Refused(f"{file.__file__}: found no class Model; allowed: a class Model, which makes the file a model")
+    try:
         inspect.signature(model).bind(**arguments)
-    except (ModuleNotFoundError, TypeError) as error:
-        raise Refused(
-            f"{module}: {error}; models are files of src/gmvae/models, their settings keywords of Model"
-        ) from None
+    except TypeError as error:
+        raise Refused(f"{module}: {error}; allowed: settings that are keywords of its class Model") from None
     if inspect.isabstract(model):
         missing = ", ".join(sorted(model.__abstractmethods__))
         raise Refused(f"{module}: class Model has no {missing}; define what src/gmvae/models/interface.py asks for")

@@ -46,6 +46,7 @@ class Model(LatentModel):
     """
 
     has_components = True
+    starts_from_clusters = True
 
     def __init__(
         self,

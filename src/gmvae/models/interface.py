@@ -39,6 +39,7 @@ class LatentModel(nn.Module, ABC):
         decodes_class: Whether its decoder is p(x|y,z), so that each row is decoded once for each class.
         is_linear: Whether its decoder is affine: `plane` works.
         kl_weight: The model's own weight of all `kl_*` terms in the loss; multiplies the schedule's.
+        starts_from_clusters: Whether `initialise` fits a clustering, which needs a training row for each component.
         conversions: What `convert` can go through, the model's own choice first; empty where it cannot convert.
     """
 
@@ -51,6 +52,7 @@ class LatentModel(nn.Module, ABC):
     decodes_class: bool = False
     is_linear: bool = False
     kl_weight: float = 1.0
+    starts_from_clusters: bool = False
     conversions: tuple[str, ...] = ()
 
     # What every model defines

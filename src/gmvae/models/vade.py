@@ -71,6 +71,7 @@ class Model(LatentModel):
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         self.n_noise = n_latent
         self.gamma, self.start = gamma, initialise
+        self.starts_from_clusters = initialise == "mixture"
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
         self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)

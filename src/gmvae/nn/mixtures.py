@@ -11,6 +11,7 @@ from torch import Tensor
 from gmvae.nn.divergences import kl_normal, log_normal
 from gmvae.nn.layers import reparametrise
 from gmvae.nn.random_streams import derive_key, draw_normals
+from gmvae.pipeline.errors import Refused
 
 Moments = tuple[Tensor, Tensor]
 
@@ -139,11 +140,15 @@ def starting_responsibilities(points: np.ndarray, label: np.ndarray, n_component
 
     Returns:
         Probabilities, [N, K].
+
+    Raises:
+        Refused: K is above N.
     """
     from scipy.optimize import linear_sum_assignment  # training needs only torch and numpy; this start needs more
     from scipy.spatial.distance import cdist
     from sklearn.mixture import GaussianMixture
 
+    check_n_clusters(n_components, len(points))
     mixture = GaussianMixture(n_components, covariance_type="diag", n_init=5, max_iter=300, random_state=state)
     clusters, labelled = mixture.fit(points).predict(points), label >= 0
     if not labelled.any():
@@ -166,9 +171,19 @@ def fit_kmeans(z: Tensor, n_clusters: int, seeds: list[int]) -> list:
 
     Returns:
         S fitted `KMeans`, with `cluster_centers_` [K, L] and `labels_` [N].
+
+    Raises:
+        Refused: There are more clusters than rows.
     """
     from sklearn.cluster import KMeans  # training needs only torch and numpy; this start needs more
 
     points = z.double().cpu().numpy()
+    check_n_clusters(n_clusters, points.shape[1])
     states = [derive_key(seed, "kmeans") % 2**32 for seed in seeds]
     return [KMeans(n_clusters, n_init=10, random_state=state).fit(points[s]) for s, state in enumerate(states)]
+
+
+def check_n_clusters(n_clusters: int, n_rows: int) -> None:
+    """Raise Refused for more clusters than rows to make them of. The step `train` says so before it trains."""
+    if n_clusters > n_rows:
+        raise Refused(f"n_components: found {n_clusters}; allowed: at most {n_rows}, the rows that are clustered")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.errors import Refused, exit_if_plugin_failed
 from gmvae.pipeline.step_help import read_step_help
 
 # Flags that change no result. Where one is not given, the environment's variable is taken: GMVAE_MEMORY for --memory.
@@ -22,6 +22,9 @@ SWITCHES = ("mirror", "cache", "offline", "progress", "checkpoint_minutes", "mem
 
 def run_step(step: Callable, arguments: list[str] | None = None) -> None:
     """Parse the command line by the step's signature and call it. A `Refused` becomes one line and exit status 1.
+
+    So does an exception of a user's own file, after its traceback: see `exit_if_plugin_failed`. Any other exception is
+    a fault of this project.
 
     Args:
         step: the function; its docstring is the text of --help.
@@ -33,6 +36,9 @@ def run_step(step: Callable, arguments: list[str] | None = None) -> None:
             step(**options)
     except Refused as refusal:
         sys.exit(f"error: {refusal}")
+    except Exception as failure:
+        exit_if_plugin_failed(failure)
+        raise
 
 
 def step_parser(step: Callable) -> argparse.ArgumentParser:

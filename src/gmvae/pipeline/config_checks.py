@@ -6,6 +6,7 @@ Read by the Snakefile on every call, as plan.py is, so it imports nothing heavy.
 import math
 from collections.abc import Iterable
 
+from gmvae.pipeline.code_digest import check_imports
 from gmvae.pipeline.config_model import Config, TrainingSettings, check_training_settings
 from gmvae.pipeline.config_refusals import check_form, config_refusal, show_value
 from gmvae.pipeline.config_types import POINT
@@ -19,7 +20,7 @@ from gmvae.pipeline.plan import (
     trained_models,
     training_settings,
 )
-from gmvae.pipeline.sources import keyword_types, plugin_names
+from gmvae.pipeline.sources import PLUGINS, check_plugin, keyword_types, plugin_names
 
 KINDS = {  # the annotation of a setting in the source: the types that it allows, and how they are described
     "int": ((int,), "a whole number"),
@@ -45,7 +46,7 @@ def check_config(config: object) -> None:
         for task in entry["tasks"]:
             check_name(["studies", name, "tasks"], task, config["tasks"])
     for name in config["downloads"]:
-        check_name(["downloads"], name, plugin_names("reader"))
+        check_file(["downloads"], "reader", name)
     for name, entry in config["datasets"].items():
         check_dataset(name, entry)
     for name, entry in config["models"].items():
@@ -56,7 +57,7 @@ def check_config(config: object) -> None:
         for model in trained_models(config, task):
             check_phases(config, task, model)
     for name, figure_tasks in config["thesis"]["figures"].items():
-        check_name(["thesis", "figures"], name, plugin_names("figure"))
+        check_file(["thesis", "figures"], "figure", name)
         for task in [] if figure_tasks == "all" else figure_tasks:
             check_name(["thesis", "figures", name], task, config["tasks"])
 
@@ -106,18 +107,18 @@ def check_cells(at: list[str], entry: dict) -> None:
 
 def check_source(at: list[str], entry: dict) -> None:
     """Check that an entry's `source` is a reader, and that the reader takes the entry's `settings`."""
-    check_name([*at, "source"], entry["source"], plugin_names("reader"))
+    check_file([*at, "source"], "reader", entry["source"])
     check_settings(at, entry, reader_settings(entry))
 
 
 def check_model(config: dict, name: str, entry: dict) -> None:
     """Check one entry of `models`: its file, its space and its settings exist."""
     if "module" in entry:
-        check_name(["models", name, "module"], entry["module"], plugin_names("model"))
+        check_file(["models", name, "module"], "model", entry["module"])
     elif "response" in entry:
-        check_name(["models", name, "response"], entry["response"], plugin_names("response"))
+        check_file(["models", name, "response"], "response", entry["response"])
     else:
-        check_name(["models", name, "baseline"], entry["baseline"], ["none", *plugin_names("baseline")])
+        check_file(["models", name, "baseline"], "baseline", entry["baseline"], ["none"])
         with_latent = [model for model, other in config["models"].items() if "module" in other]
         check_name(["models", name, "space"], entry["space"], [*SPACES, *with_latent])
     check_settings(["models", name], entry, accepted_settings(entry))
@@ -162,6 +163,15 @@ def check_settings(at: list[str], entry: dict, accepted: dict[str, str]) -> None
         types, words = KINDS.get(accepted[setting].removesuffix(" | None"), (None, ""))
         if types and (type(value) not in types or (type(value) is float and not math.isfinite(value))):
             raise config_refusal(here, show_value(value), words)
+
+
+def check_file(at: list[str], kind: str, name: str, others: Iterable[str] = ()) -> None:
+    """Check that the name at a key is one of `others` or a plug-in of that kind, whose imports can all be followed."""
+    if name in others:
+        return
+    check_plugin(kind, name)
+    check_name(at, name, [*others, *plugin_names(kind)])
+    check_imports(f"gmvae.{PLUGINS[kind][0]}.{name}")
 
 
 def check_name(at: list[str], name: str, allowed: Iterable[str]) -> None:

@@ -11,6 +11,16 @@ import yaml
 from gmvae.pipeline.errors import Refused
 
 FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of the time, where PyYAML has libyaml
+KINDS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "nothing", "timestamp": "a date"} | {
+    "map": "a mapping",
+    "seq": "a list",
+}  # of keys, by the ends of YAML's tags
+MEANINGS = {  # words of the parser: what was found, and what is allowed
+    "undefined alias": ("an alias without an anchor", "*name after &name in the same file"),
+    "duplicate anchor": ("an anchor a second time", "each &name once"),
+    "another document": ("a second document", "one document, without --- or ... between its keys"),
+}
+MANY_BRACKETS = 10_000
 YAML_RULES = "the same indentation for all keys of a level, and quotes around a text that is not plain"
 
 
@@ -74,8 +84,8 @@ def read_yaml(file: Path) -> dict:
         Its content, aliases and merge keys (`<<`) resolved within the file.
 
     Raises:
-        Refused: The file is missing, is no YAML (tabs, wrong indentation), holds a key twice, or holds no keys. The
-            message names file, line and key.
+        Refused: The file is missing, is no YAML (tabs, wrong indentation), holds a key twice or one that is no text, or
+            holds no keys. The message names file, line and key.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -83,14 +93,18 @@ def read_yaml(file: Path) -> dict:
         raise Refused(f"{shown_path(file)}: found no readable text file ({error}); allowed: a YAML file") from None
     if file.suffix == ".json":
         text = text.replace("\t", " ")  # JSON allows tabs between its parts, and none inside a text
-    # Python's scanner and libyaml's differ in the tabs that they accept; Snakemake uses Python's.
-    loader = (yaml.SafeLoader if "\t" in text else FAST_LOADER)(text)
+    # Python's scanner and libyaml's differ in the tabs that they accept; Snakemake uses Python's. Brackets that are too
+    # deep end the whole program in libyaml.
+    is_safe = "\t" not in text and text.count("[") + text.count("{") < MANY_BRACKETS
+    loader = (FAST_LOADER if is_safe else yaml.SafeLoader)(text)
     try:
         node = loader.get_single_node()
-        refuse_repeated_keys(file, node, [], set())
+        check_node(file, node, [], set(), frozenset())
         content = loader.construct_document(node) if node else None
     except yaml.MarkedYAMLError as error:
         raise refusal_of_yaml_error(file, text, error) from None
+    except RecursionError:
+        raise Refused(f"{shown_path(file)}: found brackets or entries too many levels deep; allowed: a few") from None
     except (yaml.YAMLError, ValueError) as error:  # a character that YAML has not; a date that is none
         raise Refused(f"{shown_path(file)}: found {' '.join(str(error).split())}; allowed: YAML") from None
     if not isinstance(content, dict):
@@ -100,23 +114,51 @@ def read_yaml(file: Path) -> dict:
     return content
 
 
-def refuse_repeated_keys(file: Path, node: yaml.Node | None, at: list[str], checked: set[int]) -> None:
-    """Refuse a mapping, at whatever depth, in which a key stands twice; a node with aliases is checked once."""
-    if node is None or id(node) in checked:
+def check_node(file: Path, node: yaml.Node | None, at: list[str], checked: set[int], above: frozenset[int]) -> None:
+    """Refuse what YAML reads and a configuration cannot mean, at whatever depth; a node with aliases is checked once.
+
+    Args:
+        file: The file, for the message.
+        node: The node to check.
+        at: The keys that lead to it.
+        checked: The ids of the nodes that were checked; the node's own is added.
+        above: The ids of the nodes that contain this one.
+    """
+    if node is None or (id(node) in checked and id(node) not in above):
         return
+    if id(node) in above:
+        raise refusal(file, node, at, "an alias of an entry that contains it", "aliases of other entries")
     checked.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for number, inner in enumerate(node.value):
-            refuse_repeated_keys(file, inner, [*at, str(number)], checked)
+            check_node(file, inner, [*at, str(number)], checked, above | {id(node)})
     if isinstance(node, yaml.MappingNode):
         lines = {}
         for key, inner in node.value:
-            line, here = key.start_mark.line + 1, [*at, str(key.value)]
-            first = lines.setdefault((key.tag, str(key.value)), key.start_mark)
+            here = [*at, key.value if isinstance(key, yaml.ScalarNode) else "?"]
+            check_key(file, key, inner, here)
+            first = lines.setdefault(key.value, key.start_mark)
             if first is not key.start_mark:
                 again = f"the key a second time, after line {first.line + 1}"
-                raise Refused(f"{place(file, line)}: {'.'.join(here)}: found {again}; allowed: each key once")
-            refuse_repeated_keys(file, inner, here, checked)
+                raise refusal(file, key, here, again, "each key once")
+            check_node(file, inner, here, checked, above | {id(node)})
+
+
+def check_key(file: Path, key: yaml.Node, value: yaml.Node, at: list[str]) -> None:
+    """Refuse a key that is no text, such as 1, yes or a date, and a merge key (`<<`) without mappings to merge."""
+    kind = key.tag.rpartition(":")[2]
+    if kind == "merge":
+        parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        if not all(isinstance(part, yaml.MappingNode) for part in parts):
+            raise refusal(file, key, at, "a merge key without a mapping", "a mapping, or an alias of one, behind <<")
+    elif kind != "str":
+        allowed = "a text; put the key in quotes" if isinstance(key, yaml.ScalarNode) else "a text"
+        raise refusal(file, key, at, f"a key that is no text but {KINDS.get(kind, kind)}", allowed)
+
+
+def refusal(file: Path, node: yaml.Node, at: list[str], content: str, allowed: str) -> Refused:
+    """The refusal of what stands at a node: the keys that lead there, its line, what it is, and what is allowed."""
+    return Refused(f"{place(file, node.start_mark.line + 1)}: {'.'.join(at)}: found {content}; allowed: {allowed}")
 
 
 def refusal_of_yaml_error(file: Path, text: str, error: yaml.MarkedYAMLError) -> Refused:
@@ -124,9 +166,13 @@ def refusal_of_yaml_error(file: Path, text: str, error: yaml.MarkedYAMLError) ->
     mark = error.problem_mark or error.context_mark
     line = text.splitlines()[mark.line : mark.line + 1]
     key = line[0].partition(":")[0].strip() if line else ""
+    sentence = " ".join(filter(None, [error.context, error.problem]))
     problem, allowed = f"no valid YAML ({error.problem or error.context})", YAML_RULES
     if "'\\t'" in problem:
         problem, allowed = "a tab", "spaces"
+    for words, meaning in MEANINGS.items():
+        if words in sentence:
+            problem, allowed = meaning
     return Refused(f"{place(file, mark.line + 1)}: {key or 'at the end'}: found {problem}; allowed: {allowed}")
 
 

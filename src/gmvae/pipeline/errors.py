@@ -1,7 +1,9 @@
 """The one exception that means: the input, not the program, is at fault."""
 
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 
 class Refused(Exception):
@@ -19,3 +21,31 @@ def exit_if_refused(function: Callable, *arguments: object) -> None:
         function(*arguments)
     except Refused as refusal:
         sys.exit(f"error: {refusal}")
+
+
+def exit_if_plugin_failed(failure: Exception) -> None:
+    """Print the traceback and then one line with file and line of an exception that comes from a user's own file.
+
+    Those are the plug-ins (models, readers, baselines, responses, figures) and all files of the checkout outside of the
+    package. An exception comes from the file that the last line of its traceback within the checkout is of: what a
+    plug-in calls in a library is the plug-in's fault, what it calls in the package may be a fault of the package.
+
+    Args:
+        failure: The exception; one that comes from elsewhere is left to the caller.
+    """
+    from gmvae.pipeline.sources import PLUGINS, ROOT, code_place  # that module imports this one
+
+    places = [(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(failure.__traceback__)]
+    if isinstance(failure, SyntaxError) and failure.filename:  # raised by Python, which reads the file
+        places.append((Path(failure.filename), failure.lineno or 1))
+    package, installed = ROOT / "src" / "gmvae", Path(sys.prefix)
+    own = [(file, line) for file, line in places if file.is_relative_to(ROOT) and not file.is_relative_to(installed)]
+    if not own:
+        return
+    file, line = own[-1]
+    plugins = [package / folder.replace(".", "/") for folder, _ in PLUGINS.values()]
+    if file.is_relative_to(package) and not any(file.is_relative_to(folder) for folder in plugins):
+        return
+    traceback.print_exception(failure)
+    message = str(failure).strip().partition("\n")[0]
+    sys.exit(f"error: {code_place(file, line)}: {type(failure).__name__}: {message}; correct the file")

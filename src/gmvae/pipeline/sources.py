@@ -5,10 +5,13 @@ steps.
 """
 
 import ast
+import difflib
 import os
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
+
+from gmvae.pipeline.errors import Refused
 
 ROOT = Path(__file__).resolve().parents[3]
 PLUGINS = {  # kinds of files that the config names: their package, and what makes a file of it one
@@ -18,11 +21,23 @@ PLUGINS = {  # kinds of files that the config names: their package, and what mak
     "response": ("runs.responses", "change"),
     "figure": ("thesis.figures", "draw"),
 }
+ARGUMENTS = {
+    "reader": 1,
+    "baseline": 5,
+    "response": 3,
+    "figure": 2,
+}  # how many the steps hand over by place, or at least
 
 
-def module_path(module: str) -> Path:
-    """The file of a module of this package, relative to the root: gmvae.models.vae -> src/gmvae/models/vae.py."""
-    return Path("src", *module.split(".")).with_suffix(".py")
+@cache
+def module_file(module: str) -> Path | None:
+    """The file of a module of this checkout, None for any other: gmvae.models.vae -> src/gmvae/models/vae.py.
+
+    Python finds modules beside the package, in src/, and those in the folder where steps run, the checkout's own.
+    """
+    folders = [ROOT / "src"] if module.startswith("gmvae.") else [ROOT, ROOT / "src"]
+    files = (folder.joinpath(*module.split(".")).with_suffix(".py") for folder in folders)
+    return next((file for file in files if file.is_file()), None)
 
 
 def project_files(folder: str, *suffixes: str) -> list[str]:
@@ -43,7 +58,22 @@ def project_files(folder: str, *suffixes: str) -> list[str]:
 @lru_cache(maxsize=2)
 def syntax_tree(module: str) -> ast.Module:
     """The syntax tree of a module, not to be changed. Few are kept: many slow down the collection of garbage."""
-    return ast.parse((ROOT / module_path(module)).read_text(encoding="utf-8"))
+    return parse_file(module_file(module))
+
+
+def parse_file(file: Path) -> ast.Module:
+    """The syntax tree of a file. Raises Refused with file and line for one that is no Python."""
+    try:
+        return ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError) as error:  # ValueError: a zero byte
+        fault = getattr(error, "msg", error)
+        place = code_place(file, getattr(error, "lineno", None) or 1)
+        raise Refused(f"{place}: found no valid Python ({fault}); correct the file") from None
+
+
+def code_place(file: Path, line: int) -> str:
+    """A file, as seen from the checkout, and a line in it."""
+    return f"{file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}, line {line}"
 
 
 def statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -80,12 +110,17 @@ def annotation_types(arguments: list[ast.arg]) -> dict[str, str]:
 
 @cache
 def function_signature(module: str, function: str) -> ast.arguments:
-    """The arguments of a function, or of `Class.method`, as its source has them."""
+    """The arguments of a function, or of `Class.method`, as its source has them. Raises Refused where there is none."""
     *outer, last = function.split(".")
-    body = syntax_tree(module).body
+    body, line = syntax_tree(module).body, 1
     for name in outer:
-        body = next(node for node in body if isinstance(node, ast.ClassDef) and node.name == name).body
-    return next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == last).args
+        node = next(node for node in body if isinstance(node, ast.ClassDef) and node.name == name)
+        body, line = node.body, node.lineno
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name == last:
+            return node.args
+    place = code_place(module_file(module), line)
+    raise Refused(f"{place}: found no function {function}; allowed: a file that defines it; see README.md") from None
 
 
 def class_flag(module: str, name: str) -> bool:
@@ -104,15 +139,51 @@ def class_flag(module: str, name: str) -> bool:
 @cache
 def plugin_names(kind: str) -> list[str]:
     """The files of one kind in PLUGINS that the config may name: those that define what makes a file a plug-in."""
+    files = (ROOT / "src" / "gmvae" / PLUGINS[kind][0].replace(".", "/")).glob("*.py")
+    return sorted(file.stem for file in files if PLUGINS[kind][1] in definitions(file, kind))
+
+
+def definitions(file: Path, kind: str) -> dict[str, int]:
+    """The classes (models) or functions at the top level of a file, with their lines; none of a file that is no Python.
+
+    The config may name no such file, and `check_plugin` says why. A file that is not named hinders nobody.
+    """
+    try:
+        body = parse_file(file).body
+    except Refused:
+        return {}
+    form = ast.ClassDef if kind == "model" else ast.FunctionDef
+    return {node.name: node.lineno for node in body if isinstance(node, form)}
+
+
+def check_plugin(kind: str, name: str) -> None:
+    """Refuse a file that the config names and that is no plug-in; a name without a file is not looked at.
+
+    Args:
+        kind: One of PLUGINS.
+        name: Name of a file, without `.py`.
+
+    Raises:
+        Refused: The file is no Python, lacks what makes it a plug-in, or the step would call that with more arguments
+            than it takes. The message names file and line.
+    """
     package, needed = PLUGINS[kind]
-    files = (ROOT / "src" / "gmvae" / package.replace(".", "/")).glob("*.py")
-    return sorted(file.stem for file in files if needed in defined_names(file))
-
-
-def defined_names(file: Path) -> set[str]:
-    """The functions and classes that a file defines at its top level."""
-    body = ast.parse(file.read_text(encoding="utf-8")).body
-    return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    module = f"gmvae.{package}.{name}"
+    file = module_file(module)
+    if file is None:
+        return
+    parse_file(file)
+    form, lines = "class" if kind == "model" else "function", definitions(file, kind)
+    if needed not in lines:
+        near = difflib.get_close_matches(needed, lines, n=1, cutoff=0.7)
+        place = code_place(file, lines[near[0]] if near else 1)
+        word = f"{form} {near[0]}" if near else f"no {form} {needed}"
+        raise Refused(f"{place}: found {word}; allowed: {form} {needed}, which makes the file a {kind}")
+    signature = function_signature(module, "Model.__init__" if kind == "model" else needed)
+    if kind in ARGUMENTS and not signature.vararg and len(signature.args) < ARGUMENTS[kind]:
+        names = ", ".join(argument.arg for argument in signature.args) or "none"
+        allowed = f"{ARGUMENTS[kind]} or more, as in the other files of the folder"
+        raise Refused(f"{code_place(file, lines[needed])}: {needed}: found the arguments {names}; allowed: {allowed}")
 
 
 def step_modules() -> dict[str, str]:

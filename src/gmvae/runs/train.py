@@ -15,6 +15,7 @@ from gmvae.formats.labels import read_observed_labels
 from gmvae.formats.provenance import describe_run
 from gmvae.formats.weights import build_model, save_weights
 from gmvae.formats.writing import write_csv, write_json
+from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Rows, rows_from_dataset
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.config_model import check_training_settings
@@ -70,8 +71,9 @@ def train(
         progress: Whether to show the progress.
 
     Raises:
-        Refused: A setting is unknown, there is no seed, K is below 1 or below the number of observed classes, the
-            device does not exist, bfloat16 is asked for where the processor has no units for it, or a seed diverged.
+        Refused: A setting is unknown, there is no seed, K is below 1, below the number of observed classes or too large
+            for the model's start, the device does not exist, bfloat16 is set where the processor has no units for it,
+            or a seed diverged.
     """
     started = time.monotonic()
     check_seeds_and_components(seeds, n_components)
@@ -83,6 +85,7 @@ def train(
     sizes = {"n_features": rows.x.shape[1], "n_components": n_components, "n_conditions": rows.n_conditions}
     arguments = {"likelihood": likelihood, "seeds": seeds, **sizes, **settings}
     state = TrainingState(build_model(module, arguments).to(torch_device), plan, seeds, torch_device)
+    check_start(state.model, plan, rows, data)
     record = {"module": module, "settings": settings, "training": training, "n_components": n_components}
     record["threads"] = threads
     place = {"device": torch_device.type, "precision": plan.precision}
@@ -140,6 +143,18 @@ def training_rows(
         n = labels.n_categories
         raise Refused(f"n_components: found {n_components}; allowed: at least {n}, the observed classes or clusters")
     return rows_from_dataset(adata, labels.codes, n_seeds, n_components, device, train), str(adata.uns["likelihood"])
+
+
+def check_start(model: LatentModel, plan: Training, rows: Rows, data: Path) -> None:
+    """Raise Refused where the start of the training makes more clusters than there are training rows."""
+    n, k = rows.label.shape[1], rows.n_components
+    is_guided = model.has_components and plan.guide_epochs > 0 and bool((rows.label < 0).all())
+    if k <= n or not (is_guided or model.starts_from_clusters):
+        return
+    cause = f"the start of {model.name}" if model.starts_from_clusters else "the phase guide"
+    remedy = "or a model that does not start from clusters" if model.starts_from_clusters else "or guide_epochs: 0"
+    allowed = f"at most {n}, the training rows of {data}, of which {cause} makes K clusters"
+    raise Refused(f"n_components: found {k}; allowed: {allowed}; set fewer components, {remedy}")
 
 
 def resume_and_train(state: TrainingState, rows: Rows, plan: Training, keeper: Checkpointer, progress: bool) -> None:

@@ -16,7 +16,7 @@ from gmvae.metrics.statistics import LEVEL
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tabular import header_line, table_row
-from gmvae.thesis.typeset import latex_number, latex_text, lower_first
+from gmvae.thesis.typeset import latex_name, latex_number, latex_text, lower_first
 from gmvae.thesis.verdicts import (
     SIDE,
     Verdict,
@@ -135,14 +135,14 @@ def side_text(side: str, value: float, names: dict) -> str:
     model, metric = (names.get(match[key], match[key]) for key in ("model", "metric"))
     places = 2 if match["statistic"] == "rank" else decimals(match["metric"])
     statistic = STATISTIC_WORDS[match["statistic"]]
-    return f"{latex_text(model)}, {statistic}{latex_text(lower_first(metric))} {latex_number(value, places)}"
+    return f"{latex_name(model)}, {statistic}{latex_text(lower_first(metric))} {latex_number(value, places)}"
 
 
 def appendix_macros(verdicts: dict[str, list[Verdict]], names: dict) -> list[str]:
     """Macros for the appendix: the number of directed tests, the level, and the rows that list all claims."""
     rows = []
     for number, (claim, of_claim) in enumerate(verdicts.items(), 1):
-        task = latex_text(names.get(claim_task(claim), claim_task(claim)))
+        task = latex_name(names.get(claim_task(claim), claim_task(claim)))
         values, state = claim_values(claim, of_claim, names), STATE_WORDS[claim_state(of_claim)]
         rows.append(table_row([rf"\claimtarget{{C{number}}}", task, values, state]))
     n_directed = sum(verdict.kind == "directed" for of_claim in verdicts.values() for verdict in of_claim)

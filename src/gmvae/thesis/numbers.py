@@ -15,7 +15,15 @@ from gmvae.metrics.statistics import picked_seed, rank_correlation, values_by_se
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tabular import header_line
-from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_number, latex_text
+from gmvae.thesis.typeset import (
+    NAME_LETTERS,
+    format_fixed,
+    labels_in_words,
+    latex_name,
+    latex_number,
+    latex_text,
+    shorten_names,
+)
 
 
 def write_numbers(
@@ -40,6 +48,7 @@ def write_numbers(
     absent = sorted(set(tasks) - set(table.task))
     if absent:
         raise Refused(f"{metrics}: no rows of task {', '.join(absent)}; run `snakemake --cores all {metrics}`")
+    names = shorten_names(names, NAME_LETTERS)
     texts = {key: value for key, value in sorted(thesis.items()) if isinstance(value, str)}
     texts |= {"seeds": str(table.seed.nunique())}
     lines = [
@@ -65,7 +74,7 @@ def fact_lines(facts_by_dataset: dict[str, dict[str, str]], tasks: dict) -> list
             "dataset": entry["dataset"],
             "labels": labels_in_words(entry["labels"]),
             "components": str(entry["n_components"]),
-        } | {f"held_{key}": latex_text(value) for key, value in held_out.items()}
+        } | {f"held_{key}": latex_name(value) for key, value in held_out.items()}
         task_facts[task] = facts_by_dataset.get(entry["dataset"], {}) | settings
     return [
         rf"\setfact{{{key}.{fact}}}{{{value}}}"
@@ -91,7 +100,7 @@ def result_lines(table: pd.DataFrame) -> list[str]:
 
 def define_text(kind: str, key: str, value: str) -> str:
     r"""The line that sets a text: `\setname{vae}{VAE}`."""
-    return rf"\set{kind}{{{key}}}{{{latex_text(value)}}}"
+    return rf"\set{kind}{{{key}}}{{{latex_text(value) if kind == 'meta' else latex_name(value)}}}"
 
 
 def metric_statistics(table: pd.DataFrame, task: str, model: str, metric: str) -> dict[str, str]:

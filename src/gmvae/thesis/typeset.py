@@ -1,5 +1,7 @@
 """Numbers, names and settings as LaTeX."""
 
+from collections.abc import Iterable
+
 # All Greek letters that display names may have, with their names in LaTeX and in matplotlib's mathematics.
 GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "Delta", "φ": "phi", "θ": "theta", "σ": "sigma"}
 SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"} | {
@@ -7,7 +9,12 @@ SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
     "²": r"\textsuperscript{2}",
+    "…": r"\ldots{}",
 }
+NAME_LETTERS = 60  # the longest name in the text: a longer one has an ellipsis in its middle
+TABLE_LETTERS = 40  # the longest name in a table
+LONG_WORD = 30  # letters; a longer word may break after every BREAK letters
+BREAK = 20
 LETTERS = SPECIAL | {letter: rf"\ensuremath{{\{name}}}" for letter, name in GREEK.items()}
 
 
@@ -50,6 +57,66 @@ def latex_text(plain: str) -> str:
     return "".join(LETTERS.get(letter, letter) for letter in plain)
 
 
+def latex_name(name: str, letters: int = NAME_LETTERS) -> str:
+    """A name of a user's own as LaTeX: shortened where it is long, and with breaks in long words.
+
+    Args:
+        name: The display name, the name of a class, or a value of an annotation.
+        letters: The longest that is left as it is.
+
+    Returns:
+        LaTeX that prints it.
+    """
+    words = shorten(name, letters).split(" ")
+    parts = [
+        [word[i : i + BREAK] for i in range(0, len(word), BREAK)] if len(word) > LONG_WORD else [word] for word in words
+    ]
+    return " ".join(r"\allowbreak{}".join(map(latex_text, word)) for word in parts)
+
+
+def shorten(name: str, letters: int) -> str:
+    """A name of at most so many letters.
+
+    Args:
+        name: The name.
+        letters: The longest that is left as it is, at least 3.
+
+    Returns:
+        The name, or its beginning and its end with an ellipsis between them.
+    """
+    if len(name) <= letters:
+        return name
+    end = (letters - 1) // 2
+    return f"{name[: letters - 1 - end].rstrip()}…{name[-end:].lstrip()}"
+
+
+def shorten_all(names: Iterable[str], letters: int) -> list[str]:
+    """Names of at most so many letters that stay different.
+
+    Args:
+        names: The names.
+        letters: The longest that is left as it is, at least 12.
+
+    Returns:
+        The names as `shorten` has them; those that it would make alike have numbers at their ends.
+    """
+    names = list(names)
+    full_names: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        full_names.setdefault(shorten(name, letters), []).append(name)
+    short = {}
+    for label, alike in full_names.items():
+        for number, name in enumerate(alike, 1):
+            suffix = f" ({number})" if len(alike) > 1 else ""
+            short[name] = shorten(name, letters - len(suffix)) + suffix if suffix else label
+    return [short[name] for name in names]
+
+
+def shorten_names(names: dict[str, str], letters: int) -> dict[str, str]:
+    """Display names by their keys, as `shorten_all` has them."""
+    return dict(zip(names, shorten_all(map(str, names.values()), letters), strict=True))
+
+
 def lower_first(name: str) -> str:
     """A display name within a sentence: its first letter small, abbreviations (NMI) and symbols (R²) unchanged.
 
@@ -76,7 +143,7 @@ def labels_in_words(labels: object) -> str:
         return words[labels]
     if isinstance(labels, str):
         column, _, value = labels.partition(":")
-        return rf"the labels of the {latex_text(column)} \code{{{latex_text(value)}}} are seen"
+        return rf"the labels of the {latex_text(column)} \code{{{latex_name(value)}}} are seen"
     if labels < 1:
         return rf"\qty{{{100 * labels:g}}}{{\percent}} of the labels are seen"
     return rf"\num{{{labels}}} labels are seen"

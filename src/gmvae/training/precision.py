@@ -4,7 +4,7 @@ With bfloat16 the networks' products have 16 bits, everything else 32 (training/
 it emulates the products, and that is no saving: on one with AVX2 alone (AMD Milan) the product of (3, 256, 784) and
 (3, 784, 256) took 0.65 s in bfloat16 and 0.019 s in float32.
 
-    processor                                  `auto` becomes   bfloat16, if asked for
+    processor                                  `auto` becomes   an explicit bfloat16
     AMX tiles (Intel since Sapphire Rapids)    bfloat16         allowed: products take a third of float32's time
     AVX-512 or SVE units (AMD since Zen 4)     float32          allowed: benchmarks/precision.csv has little gain
     none of these                              float32          refused
@@ -37,7 +37,7 @@ def choose_precision(setting: str, device: torch.device, flags: frozenset[str] |
         float32, float64 or bfloat16.
 
     Raises:
-        Refused: bfloat16 is asked for where it would be emulated.
+        Refused: The setting is bfloat16, and the device would emulate it.
     """
     if device.type == "cuda":
         fast, emulated = False, torch.cuda.get_device_capability(device) < GPU_WITH_UNITS

@@ -49,8 +49,8 @@ def test_classes_are_marked_by_their_last_word_where_it_is_short_and_enough():
     assert latents.class_marks(["b", "cells"]) == ["1", "2"]
     assert latents.class_marks(["class 0", "class 10"]) == ["0", "10"]
     assert latents.class_marks(["cell", "cells"]) == ["1", "2"]
-    assert list(latents.class_legend(["class 0", "class 1"])) == ["class 0", "class 1"]
-    assert list(latents.class_legend(["b", "cells"])) == ["1  b", "2  cells"]
+    assert list(latents.class_legend(["class 0", "class 1"])[0]) == ["class 0", "class 1"]
+    assert list(latents.class_legend(["b", "cells"])[0]) == ["1  b", "2  cells"]
 
 
 def test_names_on_points_are_pushed_apart_and_no_further():

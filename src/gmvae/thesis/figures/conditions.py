@@ -12,11 +12,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from gmvae.formats.latent import pick_seed, read_latent, run_seeds
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.figures import strips, style
+from gmvae.thesis.figures import legends, strips, style
 
 NEIGHBOURS = 15
 COLUMNS = 3  # planes beside each other
 PLANE_HEIGHT = 1.7  # inches
+LONG_NAME = 18  # letters of a model's name that leave too little room for the label of the axis in one line
 LINE_HEIGHT = 0.3  # inches, of a model's line
 
 
@@ -79,11 +80,14 @@ def condition_figure(runs: dict[str, anndata.AnnData], names: dict) -> Figure:
     for i, (model, run) in enumerate(runs.items()):
         axes = figure.add_subplot(grid[i // COLUMNS, i % COLUMNS])
         plot_style_plane(axes, run)
-        axes.set_title(style.mathtext(style.display_name(names, model)), size=8)
+        axes.set_title(style.wrap_text(style.display_name(names, model), style.WIDTH / COLUMNS - 0.1, 8), size=8)
     plot_accuracies(figure.add_subplot(grid[n_rows, :]), runs, names)
-    conditions = next(iter(runs.values())).obs["condition"].cat.categories
-    entries = {style.mathtext(str(name)): style.legend_dot(**condition_dots(i)) for i, name in enumerate(conditions)}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
+    conditions = list(next(iter(runs.values())).obs["condition"].cat.categories)
+    named = conditions if len(conditions) <= legends.MAX_NAMED else []
+    labels, n_columns = legends.fit_names(named, [""] * len(named), max_columns=5)
+    entries = {style.mathtext(label): style.legend_dot(**condition_dots(i)) for i, label in enumerate(labels)}
+    notes = legends.legend_notes(len(conditions), len(conditions), "conditions")
+    legends.add_legend(figure, entries, max(1, n_columns), notes)
     return figure
 
 
@@ -115,7 +119,9 @@ def plot_accuracies(axes: Axes, runs: dict[str, anndata.AnnData], names: dict) -
     axes.grid(visible=False, axis="y")
     axes.axvline(chance_accuracy(next(iter(runs.values()))), **style.DASHED)
     axes.set_xlim(None, 1.02)
-    axes.set_xlabel("share of test rows whose condition is predicted by their neighbours in w")
+    longest = max(len(style.display_name(names, model, strips.LETTERS)) for model in models)
+    lines = "\n" if longest > LONG_NAME else " "
+    axes.set_xlabel(f"share of test rows whose condition{lines}is predicted by their neighbours in w")
 
 
 if __name__ == "__main__":

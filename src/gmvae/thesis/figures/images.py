@@ -13,12 +13,15 @@ from gmvae.metrics.scores import contingency, number_components
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import style
+from gmvae.thesis.typeset import shorten
 
 LABEL_WIDTH = 1.1  # inches left of the images
 IMAGE_SIZE = 0.34  # inches: the largest size of an image
 HEIGHT = 6.3  # inches: leaves room on the page for text
 TITLE_HEIGHT = 0.26  # inches above a block
 SPACE = 0.05  # inches below a model
+LINE = 0.14  # inches: height of a line of a model's name
+MAX_COLUMNS = 40  # components with samples; further ones are too small to be seen
 SAMPLES = (8, 6, 4, 3, 2, 1)  # numbers of samples of each component: the first that fits the page is used
 
 
@@ -103,8 +106,8 @@ def image_figure(images: dict[str, np.ndarray], samples: dict[str, np.ndarray], 
     for n_samples in SAMPLES:
         blocks = {"Reconstructions": images}
         if samples:
-            first_samples = {label: values[:n_samples] for label, values in samples.items()}
-            blocks["Samples, one column per component"] = first_samples
+            first_samples = {label: values[:n_samples, :MAX_COLUMNS] for label, values in samples.items()}
+            blocks[samples_title(samples)] = first_samples
         pictures = [picture for block in blocks.values() for picture in block.values()]
         spaces = SPACE * (1 + len(pictures)) + (TITLE_HEIGHT + SPACE) * len(blocks)
         inked = sum(image_size(picture) * len(picture) for picture in pictures)
@@ -129,14 +132,26 @@ def image_figure(images: dict[str, np.ndarray], samples: dict[str, np.ndarray], 
     return figure
 
 
+def samples_title(samples: dict[str, np.ndarray]) -> str:
+    """The title of the samples, which says where not all components are shown."""
+    n_components = max(values.shape[1] for values in samples.values())
+    shown = f" (the first {MAX_COLUMNS} of {n_components})" if n_components > MAX_COLUMNS else ""
+    return f"Samples, one column per component{shown}"
+
+
 def add_picture(figure: Figure, label: str, picture: np.ndarray, box: tuple, value_range: tuple[float, float]) -> None:
     """One picture [h, w] in a box (left, bottom, width, height, as shares of the figure), its name on the left."""
-    axes = figure.add_axes(box)
+    axes, tall = figure.add_axes(box), box[3] * figure.get_figheight()
     axes.imshow(picture, cmap="gray_r", vmin=value_range[0], vmax=value_range[1], interpolation="none")
     axes.set_anchor("NW")
     axes.set_axis_off()
-    name = style.wrap_text(label, LABEL_WIDTH - 0.1, 8)
-    figure.text((LABEL_WIDTH - 0.1) / style.WIDTH, box[1] + box[3] / 2, name, ha="right", va="center", size=8)
+    name, n_lines = style.wrap_text(label, LABEL_WIDTH - 0.1, 8), max(1, int((tall + SPACE) / LINE))
+    if name.count("\n") >= n_lines:
+        per_line = int((LABEL_WIDTH - 0.1) / style.letter_width(8)) - 1
+        wider = style.text_width(label, 8) / (style.letter_width(8) * len(label))
+        name = style.wrap_text(shorten(label, max(5, int(n_lines * per_line / wider))), LABEL_WIDTH - 0.1, 8)
+    size = 8 * min(1, 0.92 * (LABEL_WIDTH - 0.1) / max(style.line_width(line, 8) for line in name.split("\n")))
+    figure.text((LABEL_WIDTH - 0.1) / style.WIDTH, box[1] + box[3] / 2, name, ha="right", va="center", size=size)
 
 
 def image_size(images: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from gmvae.formats.latent import read_latent, run_clusters
 from gmvae.metrics.scores import contingency, number_components
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.figures import style
+from gmvae.thesis.figures import legends, style
 from gmvae.thesis.figures.scatter import Panel, draw_panel, fill_row, pack_panels
 
 # Number of panels in a row: size of the letters in points. The first that fits HEIGHT is used.
@@ -88,7 +88,8 @@ def latent_panels(
     panels = []
     if "label" in adata.obs:
         label = adata.obs["label"].cat
-        truth, marks = label.codes.to_numpy()[rows], class_marks(list(label.categories))
+        truth = label.codes.to_numpy()[rows]
+        marks = class_marks(list(label.categories)) if len(label.categories) <= legends.MAX_NAMED else []
         panels.append(Panel(points, truth, style.display_name(names, first), "classes", marks))
     for model, run in runs.items():
         cluster = run_clusters(run, int(table.loc[table["model"] == model, "seed"].iloc[0]))
@@ -122,12 +123,13 @@ def latent_figure(blocks: list[list[Panel]], classes: list[str]) -> Figure:
         blocks: Panels that belong together.
         classes: Names of the classes; none for a dataset without labels.
     """
-    entries = class_legend(classes)
-    longest = max((len(label) for label in entries), default=1)
-    n_entries = max(1, min(len(entries), int(style.WIDTH / (style.letter_width(8) * longest + 0.35))))
+    entries, n_entries = class_legend(classes)
+    n_groups = 1 + max(int(panel.groups.max(initial=0)) for panels in blocks for panel in panels)
+    notes = legends.legend_notes(len(classes), n_groups)
+    n_lines = -(-len(entries) // n_entries) + len(notes)
     for n_columns, size in COLUMNS.items():
         rows = pack_panels(blocks, n_columns)
-        height = len(rows) * (style.WIDTH / n_columns + size / 22) + 0.18 * (-(-len(entries) // n_entries) + 1)
+        height = len(rows) * (style.WIDTH / n_columns + size / 22) + 0.18 * (n_lines + 1)
         if height <= HEIGHT:
             break
     figure = style.empty_figure(height)
@@ -138,23 +140,27 @@ def latent_figure(blocks: list[list[Panel]], classes: list[str]) -> Figure:
             axes.set_axis_off()
         else:
             draw_panel(axes, panel, step, size)
-    if entries:
-        is_beyond = any(panel.groups.max() >= len(classes) for panels in blocks for panel in panels)
-        title = "Components beyond the classes have colours of their own" if is_beyond else None
-        figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=n_entries, title=title)
+    if classes and len(classes) < n_groups <= style.N_LOOKS:
+        notes.append("Components beyond the classes have colours of their own")
+    legends.add_legend(figure, entries, n_entries, notes)
     return figure
 
 
-def class_legend(classes: list[str]) -> dict[str, Line2D]:
-    """A dot by label: every class, numbered where the panels show numbers."""
+def class_legend(classes: list[str]) -> tuple[dict[str, Line2D], int]:
+    """A dot by label, and the number of columns: every class, numbered where the panels show numbers.
+
+    More classes than a legend can name have none.
+    """
+    if len(classes) > legends.MAX_NAMED:
+        return {}, 1
     marks = class_marks(classes)
     is_in_name = all(name.endswith(mark) for name, mark in zip(classes, marks, strict=True))
-    labels = classes if is_in_name else [f"{mark}  {name}" for name, mark in zip(classes, marks, strict=True)]
+    labels, n_columns = legends.fit_names(classes, ["" if is_in_name else f"{mark}  " for mark in marks])
     dots = [
         style.legend_dot(color=style.colour(i), marker=style.marker(i), markersize=4, markeredgewidth=0)
         for i in range(len(classes))
     ]
-    return dict(zip(map(style.mathtext, labels), dots, strict=True))
+    return dict(zip(map(style.mathtext, labels), dots, strict=True)), n_columns
 
 
 if __name__ == "__main__":

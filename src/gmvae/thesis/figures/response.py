@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import style
+from gmvae.thesis.typeset import shorten
 
 COLUMNS = 3  # panels beside each other
 PREDICTED = "predicted_change_"
@@ -98,7 +99,7 @@ def plot_changes(axes: Axes, table: pd.DataFrame, predicted: np.ndarray) -> None
         axes.plot(real[genes], predicted[genes], linestyle="none", zorder=2 + is_differential, **look)
     for gene in np.flatnonzero((rank > 0) & (rank <= N_NAMED)):
         axes.annotate(
-            style.mathtext(str(table["gene"][gene])),
+            style.mathtext(shorten(str(table["gene"][gene]), 20)),
             (real[gene], predicted[gene]),
             xytext=(-3, 0),
             textcoords="offset points",

@@ -8,6 +8,7 @@ from gmvae.thesis.figures import style
 
 SPREAD = 0.5  # share of a line's height over which the seeds are spread
 POINTS_PER_INCH = 72
+LETTERS = 34  # longest name of a model beside its line
 
 
 def plot_seeds(axes: Axes, scores: pd.DataFrame, models: list[str], seeds: list[int], colour: str, **look) -> None:
@@ -73,7 +74,7 @@ def finish_strips(axes: Axes, models: list[str], names: dict) -> None:
         models: The lines from top to bottom.
         names: Display names of models by their keys.
     """
-    axes.set_yticks(range(len(models)), [style.mathtext(style.display_name(names, model)) for model in models])
+    axes.set_yticks(range(len(models)), [style.mathtext(style.display_name(names, model, LETTERS)) for model in models])
     axes.set(ylim=(len(models) - 0.4, -0.6), xlabel="", ylabel="")
     axes.tick_params(axis="y", length=0)
     axes.grid(color="0.9", linewidth=0.5)

@@ -5,14 +5,18 @@ import textwrap
 from pathlib import Path
 
 import matplotlib
+from matplotlib.cbook import is_math_text
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import text_to_path
 
 from gmvae.formats.writing import write_atomically
-from gmvae.thesis.typeset import GREEK
+from gmvae.thesis.typeset import GREEK, shorten_names
 
 WIDTH = 142 / 25.4  # inches: the text block of thesis/preamble.tex
 MAX_HEIGHT = 8.0  # inches: the highest figure that leaves room for its caption
+LONG_WORD = 20  # letters; only names with a longer word break inside of words
 GREY = "0.55"
 DASHED = {"color": "black", "linewidth": 0.8, "linestyle": (0, (3, 2))}  # a reference line across a panel
 
@@ -24,12 +28,14 @@ COLOURS = (
     *("#000000", "#666666", "#7A0000"),
 )
 MARKERS = ("o", "^", "s", "P")
+N_LOOKS = len(COLOURS) * len(MARKERS)  # of dots; further groups repeat them
+NAME_LETTERS = 40  # the longest display name; a longer one has an ellipsis in its middle
 LINE_STYLES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 # Characters that the text's font lacks, or has in another place, are set as mathematics.
 MATHTEXT = {letter: rf"$\{name}$" for letter, name in GREEK.items()}
 MATHTEXT |= {"_": r"$\_$", "$": r"\$", "{": r"$\{$", "}": r"$\}$", "\\": r"$\backslash$"}
-MATHTEXT |= {letter: f"${letter}$" for letter in "<>|"} | {"–": "-", "—": "-", "−": "$-$", "²": "$^2$"}
+MATHTEXT |= {letter: f"${letter}$" for letter in "<>|"} | {"–": "-", "—": "-", "−": "$-$", "²": "$^2$", "…": "..."}
 
 SETTINGS = {
     "font.family": ["cmr10", "DejaVu Serif"],  # the letters of the text; both come with matplotlib
@@ -118,7 +124,10 @@ def mathtext(plain: str) -> str:
 
 def wrap_text(plain: str, width: float, size: float) -> str:
     """A plain text for matplotlib, broken into lines of a width in inches at a letter size in points."""
-    lines = textwrap.wrap(plain, max(4, int(width / letter_width(size))), break_long_words=False)
+    has_long_word = any(len(word) > LONG_WORD for word in plain.split())
+    wider = text_width(plain, size) / max(letter_width(size) * len(plain), 1e-9)  # than average letters
+    n_letters = width / letter_width(size) / (1.15 * wider if wider > 1.2 or has_long_word or "…" in plain else 1)
+    lines = textwrap.wrap(plain, max(4, int(n_letters)), break_long_words=has_long_word)
     return "\n".join(mathtext(part) for part in lines)
 
 
@@ -127,6 +136,28 @@ def letter_width(size: float) -> float:
     return 0.0071 * size
 
 
-def display_name(names: dict, key: str) -> str:
-    """The plain display name of a model, dataset, metric or term; its key where it has none."""
-    return str(names.get(key, key))
+def text_width(plain: str, size: float) -> float:
+    """Width in inches of a plain text on one line: that of average letters, or more where its own are wider."""
+    return max(letter_width(size) * len(plain), line_width(mathtext(plain), size))
+
+
+def line_width(text: str, size: float) -> float:
+    """Width in inches of a line as matplotlib sets it, mathematics included."""
+    matplotlib.rcParams.update(SETTINGS)
+    font = FontProperties(family=SETTINGS["font.family"], size=size)
+    points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=bool(is_math_text(text)))
+    return points / 72
+
+
+def display_name(names: dict, key: str, letters: int = NAME_LETTERS) -> str:
+    """The plain display name of a model, dataset, metric or term, or its key.
+
+    Args:
+        names: Display names by their keys.
+        key: The key.
+        letters: Longest name; a longer one, or one with wide letters, is shortened, and stays unlike all other names.
+    """
+    names = names if key in names else names | {key: key}
+    short = shorten_names(names, letters)[key]
+    wider = text_width(short, 8) / (letters * letter_width(8))
+    return short if wider <= 1 else shorten_names(names, max(12, int(letters / wider)))[key]

@@ -11,7 +11,7 @@ from gmvae.metrics.catalogue import RESPONSE_MEASURES, RESPONSE_TARGETS, decimal
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
-from gmvae.thesis.typeset import latex_number, latex_text
+from gmvae.thesis.typeset import TABLE_LETTERS, latex_name, latex_number
 
 ROUTES = {"": "w", "z_": "z"}  # prefix of a metric -> the variable that a model keeps when it changes the condition
 TITLES = {  # of the panels, by measure
@@ -41,7 +41,7 @@ def tabulate_responses(metrics: Path, held: dict, names: dict, output: Path) -> 
     if absent or not held:
         raise Refused(f"{metrics}: no response of task {', '.join(absent)}; run `snakemake --cores all {metrics}`")
     summaries = summarise_responses(table, held, [model for model in names if model in set(table.model)])
-    types = {task: latex_text(entry["label"]) for task, entry in held.items()}
+    types = {task: latex_name(entry["label"], TABLE_LETTERS) for task, entry in held.items()}
     lines = [header_line("gmvae.thesis.tables.responses")]
     for target in RESPONSE_TARGETS:
         panels = [response_panel(summaries, target, measure, types, names) for measure in RESPONSE_MEASURES]
@@ -79,7 +79,7 @@ def response_panel(summaries: pd.DataFrame, target: str, measure: str, types: di
     rows = []
     for (model, variable), of_route in of_measure.groupby(["model", "way"], sort=False):
         several_routes = of_measure[of_measure.model == model].way.nunique() > 1
-        name = latex_text(names[model]) + (rf", through ${variable}$" if several_routes else "")
+        name = latex_name(names[model], TABLE_LETTERS) + (rf", through ${variable}$" if several_routes else "")
         by_task = of_route.set_index("task")
         means = [response_cell(by_task["mean"].get(task, np.nan)) for task in types]
         rows.append([name, *means, response_cell(by_task.loc["mean", "mean"], by_task.loc["mean", "sd"])])

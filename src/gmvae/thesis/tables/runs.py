@@ -12,7 +12,7 @@ from gmvae.formats.writing import write_text
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tabular import header_line, table_row
-from gmvae.thesis.typeset import latex_text
+from gmvae.thesis.typeset import latex_name, latex_text
 
 
 def list_runs(provenance: list[Path], names: dict, output: Path) -> None:
@@ -81,7 +81,7 @@ def commit_text(record: dict) -> str:
 
 def runs_section(tasks: list[str], rows: tuple[str, ...], names: dict) -> list[str]:
     """The section of a task, or of several tasks with identical runs: a table of the rows."""
-    title = ", ".join(latex_text(names.get(task, task)) for task in tasks)
+    title = ", ".join(latex_name(names.get(task, task)) for task in tasks)
     labels = "".join(rf"\label{{runs:{task}}}" for task in tasks)
     lines = [r"\needspace{6\baselineskip}", rf"\section{{{title}}}{labels}", r"\begin{runlist}"]
     return [*lines, *rows, r"\end{runlist}"]
@@ -99,7 +99,7 @@ def run_rows(records: list[tuple[str, dict]], defaults: dict, names: dict) -> li
         else:
             module = "baseline"
         key = (module, list_settings(settings) or "--")
-        models_by_settings.setdefault(key, []).append(latex_text(names.get(model, model)))
+        models_by_settings.setdefault(key, []).append(latex_name(names.get(model, model)))
     return [table_row([", ".join(models), *key]) for key, models in models_by_settings.items()]
 
 

@@ -13,7 +13,7 @@ from gmvae.metrics.catalogue import (
     elbo_terms,
 )
 from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
-from gmvae.thesis.typeset import format_fixed, latex_number, latex_text
+from gmvae.thesis.typeset import TABLE_LETTERS, format_fixed, latex_name, latex_number, latex_text
 
 
 def task_macros(summaries: pd.DataFrame, models: list[str], n_components: dict, names: dict) -> str:
@@ -67,7 +67,7 @@ def metric_panel(
     for model in models:
         if not any((model, metric) in by_key for metric in metrics):
             continue
-        cells = [latex_text(names.get(model, model))]
+        cells = [latex_name(names.get(model, model), TABLE_LETTERS)]
         if with_selection:
             clustered = any((model, metric) in by_key for metric in AGREEMENT_COLUMNS)
             cells.append(str(n_components.get(model) or "--") if clustered else "--")
