@@ -15,6 +15,7 @@ PREPARING = {
     "gmvae.data.preprocessing",
     "gmvae.data.variable_genes",
     "gmvae.data.readers.pbmc68k",
+    "gmvae.data.readers.tenx_h5",
 }
 WRITING = {"gmvae.metrics.collect"} | {
     f"gmvae.thesis.{name}" for name in ("claims", "numbers", "pdf", "tables.runs", "tables.speed", "tables.task")

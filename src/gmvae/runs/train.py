@@ -95,8 +95,9 @@ def train(
     diverged = check_divergence(state, plan, keeper)
     save_weights(state.model, module, arguments, weights)
     write_csv(pd.DataFrame(state.history), history)
-    run = describe_run(record, seeds, torch_device.type, keeper.total_seconds()) | {"precision": plan.precision}
-    write_json(run | ({"diverged": diverged} if diverged else {}), provenance)
+    run = describe_run(record, seeds, torch_device.type, keeper.total_seconds())
+    outcome = {"precision": plan.precision} | ({"diverged": diverged} if diverged else {})
+    write_json(run | outcome, provenance)
     keeper.remove()
 
 
