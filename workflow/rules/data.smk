@@ -38,8 +38,9 @@ rule prepare:
             {"raw": step_options.raw_folder(config, wc.dataset), **dataset_plan.prepare_options(config, wc.dataset)}
         ),
     shell:
+        # The warnings in the log also go to the terminal.
         "{PYTHON:q} -m gmvae.data.prepare {params.options:q} --output {output:q} > {log:q} 2>&1 "
-        "&& sed -n '/^warning: /p' {log:q} >&2"  # these lines of the log also go to the terminal
+        "&& sed -n '/^warning: /p' {log:q} >&2"
 
 
 rule prepared:
