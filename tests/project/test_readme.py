@@ -63,7 +63,7 @@ def finish_without_computing(project: Path) -> None:
     for output in planned(project, "results/metrics.csv"):
         (project / output).parent.mkdir(parents=True, exist_ok=True)
         (project / output).touch()
-    run = snakemake(project, "results/metrics.csv", "--touch", "--quiet", "all")
+    run = snakemake(project, "results/metrics.csv", "--touch", "--quiet", "all", cores="1")  # one record at a time
     assert run.returncode == 0, run.stderr[-3000:]
 
 
