@@ -82,11 +82,11 @@ def test_the_command_line_wins_over_a_file_and_a_later_file_over_an_earlier(mine
     assert "--seeds 4 " in text and "--threads 2 " in text
 
 
-def test_one_run_and_one_rule_can_be_asked_for():
-    target = "results/runs/digits/vae/metrics.csv"
-    assert runs(planned(ROOT, target)) == {"digits/vae"}
-    assert "results/runs/digits/vae/weights.safetensors" in planned(ROOT, target, "--forcerun", "train")
-    assert all(file.startswith("results/data/") for file in planned(ROOT, "prepared"))
+def test_one_run_and_one_rule_can_be_asked_for(tmp_path):
+    project, target = copied(tmp_path / "project"), "results/runs/digits/vae/metrics.csv"  # nothing is computed there
+    assert runs(planned(project, target)) == {"digits/vae"}
+    assert "results/runs/digits/vae/weights.safetensors" in planned(project, target, "--forcerun", "train")
+    assert all(file.startswith("results/data/") for file in planned(project, "prepared"))
 
 
 def test_the_configuration_is_found_from_another_folder(mine, tmp_path):
