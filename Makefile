@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report compare reference readme bench test test-all lint latex clean help
+.PHONY: all thesis report compare reference archive readme bench test test-all lint latex clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
@@ -28,10 +28,14 @@ report: all  ## results/report.html: every figure and table in one file, for a b
 compare: $(STAMP)  ## your results/metrics.csv beside the reference of the same study
 	@.venv/bin/python -m gmvae.reference.compare --results results --reference results/reference
 
-reference: $(STAMP)  ## keep the finished study as the reference: make reference STUDY=full
+reference: $(STAMP)  ## keep the finished study as the reference: make reference STUDY=full [TASKS="mnist kang"]
 	.venv/bin/python -m gmvae.reference.keep --study $(STUDY) --results results --output results/reference/$(STUDY) \
-		--config config.yaml
+		--config config.yaml $(if $(TASKS),--tasks $(TASKS))
 	$(MAKE) readme
+
+archive: $(STAMP)  ## pack the finished tasks of a study, in results/archive: make archive STUDY=full
+	.venv/bin/python -m gmvae.reference.archive --study $(STUDY) --results results --output results/archive/$(STUDY) \
+		--config config.yaml
 
 readme: $(STAMP)  ## the tables and the picture of results, from results/reference
 	.venv/bin/python -m gmvae.reference.readme --reference results/reference --output results/reference/README.md

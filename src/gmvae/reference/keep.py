@@ -19,36 +19,49 @@ from gmvae.pipeline import dataset_plan, plan
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
+from gmvae.reference.parts import Part, add_part, limit_to_tasks, metrics_of_tasks, read_part
 from gmvae.reference.wall_times import Job, busy_seconds, most_at_once, processor_name, read_jobs, times_by_rule
 
 
-def keep_reference(study: str, results: Path, output: Path, config: Path) -> None:
-    """Keep the results of the study last run as its reference.
+def keep_reference(study: str, results: Path, output: Path, config: Path, tasks: list[str] | None = None) -> None:
+    """Keep the results of the study last run as its reference, or those of some of its tasks.
 
     Args:
         study: The study, an entry of config.yaml's `studies`.
         results: The folder with metrics.csv, runs/ and logs/.
         output: The folder that is written: metrics.csv, runs.csv and provenance.json.
         config: The file config.yaml.
+        tasks: Finished tasks of an unfinished study: they are added to what the folder keeps, and only their runs'
+            own files are read. Without it, the whole study.
 
     Raises:
         Refused: The metrics are missing, of another study, or lack a run; a run has no provenance.json; there are no
             benchmark files of the jobs.
     """
     every = read_config(config)
-    chosen = study_part(every, study)
-    check_complete(results / "metrics.csv", chosen)
+    whole = study_part(every, study)
+    chosen = limit_to_tasks(whole, tasks) if tasks else whole
+    if tasks:
+        metrics = metrics_of_tasks(chosen, results)
+    else:
+        check_complete(results / "metrics.csv", chosen)
     made = {
         (task, model): read_provenance(results / "runs" / task / model / "provenance.json")
         for task in plan.tasks(chosen)
         for model in plan.models(chosen, task)
     }
     jobs = of_study(read_jobs(results / "logs"), chosen, every)
+    runs = pd.DataFrame([run_line(*key, run) for key, run in made.items()])
+    summary = provenance_summary(chosen, list(made.values()), jobs)
     output.mkdir(parents=True, exist_ok=True)
-    write_csv(pd.DataFrame([run_line(*key, run) for key, run in made.items()]), output / "runs.csv")
-    write_json(provenance_summary(chosen, list(made.values()), jobs), output / "provenance.json")
-    with write_atomically(output / "metrics.csv") as temporary:
-        shutil.copyfile(results / "metrics.csv", temporary)
+    if tasks:
+        metrics, runs, summary = add_part(read_part(output), Part(metrics, runs, summary), whole)
+        write_csv(metrics, output / "metrics.csv")
+    else:
+        with write_atomically(output / "metrics.csv") as temporary:
+            shutil.copyfile(results / "metrics.csv", temporary)
+    write_csv(runs, output / "runs.csv")
+    write_json(summary, output / "provenance.json")
 
 
 def study_part(config: dict, study: str) -> dict:
