@@ -116,7 +116,7 @@ def test_loss_is_proportional_to_the_paper_s():
     model = perturb(small_model("idec"))
     batch = small_batch(model)
     terms = model.terms(batch)
-    ours = loss(terms, model.kl_weight, 1.0, batch.weight)
+    ours = loss(terms, batch, model.kl_weight, 1.0)
     error = ((model.decoder(model.encoder(batch.x)) - batch.target) ** 2).mean((1, 2))
     theirs = error + 0.1 * terms["kl_cluster"].mean(1)
     assert torch.allclose(ours, D / 2 * theirs + D / 2 * np.log(2 * np.pi))

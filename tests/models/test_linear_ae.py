@@ -123,7 +123,7 @@ def test_terms_are_half_the_squared_error_and_half_the_penalised_squares():
         assert np.allclose(terms["penalty"][s], 0.15 * ((encoder**2).sum() + (decoder**2).sum()))
     own = terms["reconstruction"] - terms["penalty"]
     assert torch.equal(objective(terms, 1.0), own)
-    assert torch.allclose(loss(terms, 1.0, 1.0, batch.weight), -own.mean(1))
+    assert torch.allclose(loss(terms, batch, 1.0, 1.0), -own.mean(1))
 
 
 def test_data_are_centred_at_the_training_rows_mean_before_anything_is_learned():

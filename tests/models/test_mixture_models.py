@@ -300,7 +300,7 @@ def test_elbo_of_every_variant_is_at_most_its_bound(module, settings):
 def test_gradients_of_every_variant_reach_every_parameter(module, settings):
     model, batch = model_and_batch(module, labelled=True, **settings)
     terms = model.train().terms(hide_last_labels(batch))
-    loss(terms, 1.0, 1.0, batch.weight).sum().backward()
+    loss(terms, batch, 1.0, 1.0).sum().backward()
     for name, parameter in model.named_parameters():
         assert torch.isfinite(parameter.grad).all() and (parameter.grad.flatten(1) != 0).any(1).all(), name
 

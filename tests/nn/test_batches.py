@@ -4,8 +4,9 @@ import pytest
 import torch
 from support.models import blob_rows
 
-from gmvae.nn.batches import epoch_order, make_batch, one_hot
+from gmvae.nn.batches import make_batch, one_hot
 from gmvae.nn.random_streams import make_generators
+from gmvae.nn.row_order import epoch_order
 from gmvae.training.loop import epoch_batches
 from gmvae.training.schedule import Training
 
@@ -25,12 +26,18 @@ def test_every_row_has_weight_one_in_an_epoch(n, batch_size, n_labelled):
         assert torch.allclose(total, torch.ones(n))
 
 
-@pytest.mark.parametrize("n_labelled", [1, 3, 20])
-def test_every_batch_holds_labelled_rows(n_labelled):
-    label = labels(100, n_labelled)
-    rows, weight = epoch_order(label, 10, make_generators([1, 2], "order"))
-    labelled = (label.unsqueeze(1).expand(-1, rows.shape[1], -1).gather(2, rows) >= 0) & (weight > 0)
-    assert labelled.any(-1).all()
+@pytest.mark.parametrize(
+    ("n", "n_labelled", "batch_size", "least"),
+    [(100, 1, 40, 1), (100, 20, 40, 20), (200, 40, 40, 32), (400, 63, 64, 32), (400, 300, 64, 38), (100, 60, 10, 10)],
+)
+def test_every_batch_holds_32_labelled_rows_where_there_are_as_many(n, n_labelled, batch_size, least):
+    """Fewer where the batch or the labelled rows are fewer; no labelled row stands twice in a batch."""
+    label = labels(n, n_labelled)
+    rows, weight = epoch_order(label, batch_size, make_generators([1, 2], "order"))
+    for s in range(2):
+        for step in range(rows.shape[1]):
+            held = rows[s, step][(label[s][rows[s, step]] >= 0) & (weight[s, step] > 0)]
+            assert len(held) >= least and len(held.unique()) == len(held)
 
 
 def test_all_batches_have_one_size_that_does_not_exceed_batch_size():
@@ -72,6 +79,6 @@ def test_the_last_batch_of_an_epoch_has_the_shape_of_the_others_and_no_row_is_dr
     training = Training(epochs=1, batch_size=16, learning_rate=1e-3, n_samples=2)
     draws = {purpose: make_generators([1, 2], purpose) for purpose in ("order", "noise")}
     batches = [batch for _, _, batch in epoch_batches(rows, training, draws, 3)]
-    assert len({tuple(tensor.shape for tensor in batch) for batch in batches}) == 1 and len(batches) > 1
+    assert len({(batch.x.shape, batch.noise.shape) for batch in batches}) == 1 and len(batches) > 1
     weighted = torch.cat([torch.where(batch.weight > 0, batch.index, -1) for batch in batches], 1)
     assert all(set(weighted[s].tolist()) - {-1} == set(range(n)) for s in range(2))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from support.models import MODELS, blob_rows, small_model, train_model
 
-from gmvae.nn.batches import rows_from_dataset
+from gmvae.nn.batches import Batch, one_hot, rows_from_dataset
 from gmvae.nn.inference import cluster_rows
 from gmvae.nn.objective import elbo, loss
 from gmvae.nn.random_streams import derive_key, draw_normals, make_generators
@@ -26,15 +26,43 @@ TERMS = {
 BASE = {"epochs": 10, "batch_size": 8, "learning_rate": 0.01}
 
 
+def batch_of_weights(weight, labelled):
+    """A batch of which the loss needs the weights and labels only."""
+    empty = torch.zeros(1, len(weight), 0)
+    label = one_hot(torch.tensor([labelled]) - 1, 1)
+    return Batch(empty, empty, empty, label, empty, torch.tensor([weight]), torch.zeros(1, len(weight)))
+
+
 def test_elbo_has_all_weights_one_and_no_label():
     assert torch.equal(elbo(TERMS | {"label": torch.full((1, 4), -9.0)}), torch.full((1, 4), -5.5))
 
 
 def test_loss_weighs_terms_and_rows():
-    terms = TERMS | {"label": torch.tensor([[-1.0, 0.0, 0.0, 0.0]])}
-    weight = torch.tensor([[1.0, 1.0, 0.0, 0.0]])
-    expected = -((-3.0 + 2.0 * -1.0 - 0.1 * 2.5) + (-3.0 - 0.1 * 2.5)) / 2
-    assert float(loss(terms, 0.1, 2.0, weight)) == pytest.approx(expected)
+    """Row 0 is labelled, 1 and 2 are labelled and repeated, 3 is not labelled, 4 fills the batch."""
+    terms = {
+        "reconstruction": torch.tensor([[-3.0, -1.0, -1.0, 2.0, 50.0]]),
+        "kl_z": torch.tensor([[2.0, 1.0, 1.0, 0.5, 50.0]]),
+        "label": torch.tensor([[-1.0, -4.0, -6.0, 0.0, -50.0]]),
+        "information": torch.full((1, 5), 0.7),
+    }
+    batch = batch_of_weights([1.0, 0.5, 0.5, 1.0, 0.0], labelled=[1, 1, 1, 0, 1])
+    rows = ((-3.0 - 0.2) + (-1.0 - 0.1) + (2.0 - 0.05)) / 3
+    expected = -(rows + 2.0 * (-1.0 + (-4.0 - 6.0) / 2) / 2 + 10.0 * 0.7)
+    assert float(loss(terms, batch, 0.1, 2.0, 10.0)) == pytest.approx(expected)
+
+
+def test_a_batch_without_labels_has_no_label_term():
+    batch = batch_of_weights([1.0] * 4, labelled=[0] * 4)
+    label = {"label": torch.zeros(1, 4)}
+    assert torch.equal(loss(TERMS | label, batch, 1.0, 100.0), loss(TERMS, batch, 1.0, 0.0))
+
+
+@pytest.mark.parametrize("n_hidden", [0, 3, 30])
+def test_the_gradient_of_the_labels_does_not_depend_on_the_share_of_labelled_rows(n_hidden):
+    label = torch.cat([torch.tensor([[-1.0, -2.0]]), torch.zeros(1, n_hidden)], 1).requires_grad_()
+    batch = batch_of_weights([1.0] * (2 + n_hidden), labelled=[1, 1] + [0] * n_hidden)
+    loss({"reconstruction": torch.zeros(1, 2 + n_hidden), "label": label}, batch, 1.0, 100.0).sum().backward()
+    assert torch.allclose(label.grad[:, :2], torch.full((1, 2), -50.0)) and not label.grad[:, 2:].any()
 
 
 def test_cosine_falls_from_the_rate_to_zero():
@@ -63,11 +91,22 @@ def test_phases_and_kl_weight_follow_each_other():
     assert [plan.kl_weight(e) for e in range(7)] == [0, 0, 0.25, 0.5, 0.75, 1, 1]
 
 
-def test_label_weight_is_a_tenth_of_all_rows_by_labelled_rows():
-    plan = Training(**BASE)
-    assert plan.label_weight_for("free", 1000, 50) == pytest.approx(2.0)
-    assert Training(**BASE, label_weight=3.0).label_weight_for("free", 1000, 50) == 3.0
-    assert plan.label_weight_for("guide", 1000, 1000) == 1.0
+def test_the_labels_of_the_guide_phase_have_a_weight_of_their_own():
+    plan = Training(**BASE, label_weight=30, guide_weight=5)
+    assert [plan.label_weight_in(phase) for phase in ("autoencode", "guide", "free")] == [30, 5, 30]
+
+
+def test_neighbours_come_in_the_free_phase_and_no_view_before_a_class_is_taught():
+    plan = Training(**BASE, views=["affine", "neighbours"])
+    assert plan.views_in("autoencode", False) is None
+    assert plan.views_in("autoencode", True) == plan.views_in("guide", True) == ("affine",)
+    assert plan.views_in("free", False) == ("neighbours", "affine")
+
+
+def test_without_views_the_information_needs_the_row_drawn_anew():
+    phases = ("autoencode", "guide", "free")
+    assert [Training(**BASE).views_in(phase, True) for phase in phases] == [None] * 3
+    assert [Training(**BASE, information=5).views_in(phase, True) for phase in phases] == [None, None, ()]
 
 
 def test_clipping_is_per_seed_and_keeps_the_direction():

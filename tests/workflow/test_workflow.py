@@ -163,7 +163,7 @@ def test_changing_a_model_s_setting_trains_that_model_only(copy):
 
 
 def test_a_changed_operator_in_a_part_of_all_models_trains_them_again_and_prepares_nothing(copy):
-    edited(copy / "src/gmvae/nn/objective.py", "kl_weight) + label_weight", "kl_weight) - label_weight")
+    edited(copy / "src/gmvae/nn/objective.py", "reward + label_weight", "reward - label_weight")
     files = planned(copy, "results/metrics.csv", *TINY)
     weights = {file.split("/")[-2] for file in files if file.endswith("weights.safetensors")}
     assert weights == {"ae", "vae", "gmdvae"} and not {file for file in files if file.startswith("results/data/")}

@@ -14,6 +14,7 @@ Objective, to be maximised; y is summed out, d has closed expectations, z and w 
     kl_d  = KL( Dir(a) ‖ Dir(alpha) )                               a = g(z,c), `dirichlet: network`,
                                                                     or alpha + q(y|z,c), `dirichlet: conjugate`
 A row with an observed label has the one-hot label in place of q(y|z,c); `label` = log q(y|z,c) is an added term. With a
+view, the class probabilities are the mean of q(y|z,c) and q(y|z_v,c_v), with the view's own c_v (nn/views.py). With a
 fixed prior, w follows the same normal under each condition. With a learned one, a shift of all w of one condition does
 not change the objective, so `convert` carries w from p(w|c) to p(w|c') by its standard scores.
 
@@ -25,22 +26,21 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gmvae.models.interface import LatentModel
-from gmvae.nn.batches import Batch
+from gmvae.nn.batches import Batch, View
 from gmvae.nn.divergences import expected_kl_categorical, kl_dirichlet, kl_normal, log_normal
-from gmvae.nn.layers import MLP, Normal, append_condition, carry_over
+from gmvae.nn.layers import MLP, Normal, append_condition, carry_over, reparametrise
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.mixtures import (
     Moments,
     draw_z_and_w,
     kl_to_components,
-    label_log_probability,
-    labels_or_posterior,
     log_mixture,
     sample_mixture,
     select_component,
 )
 from gmvae.nn.negative_binomial import library_size
 from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.nn.views import share_class
 from gmvae.pipeline.errors import Refused
 
 
@@ -63,6 +63,7 @@ class Model(LatentModel):
     has_components = True
     has_bound = True
     has_style = True
+    takes_views = True
     conversions = ("w", "z")
 
     def __init__(
@@ -109,8 +110,7 @@ class Model(LatentModel):
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The terms of the objective for each row, [S, B] each."""
         c, (q_z, q_w, z, w) = batch.condition, self.posterior_draws(batch)
-        log_q_y = self.q_y(z, c)  # S, k, B, K
-        y = labels_or_posterior(batch.label.unsqueeze(1), log_q_y.exp())
+        y, class_terms = share_class(batch, self.q_y(z, c), self.class_log_probabilities)  # S, k, B, K
         a = self.q_d(z, y, c)  # S, k, B, K
         return {
             "reconstruction": self.p.log_prob(batch.target, self.p_x(z, c), batch.weight).mean(1),
@@ -118,8 +118,7 @@ class Model(LatentModel):
             "kl_z": kl_to_components(z, q_z, self.p_z(w, c), y, self.mixture_kl).mean(1),
             "kl_y": expected_kl_categorical(y, a).mean(1),
             "kl_d": kl_dirichlet(a, self.alpha).mean(1),
-            "label": label_log_probability(batch.label, log_q_y),
-        }
+        } | class_terms
 
     def posterior_draws(self, batch: Batch) -> tuple[Moments, Moments, Tensor, Tensor]:
         """The moments of q(z|x,c) and q(w|x,c), [S, B, L] and [S, B, W], and the draws z and w, [S, k, B, ...]."""
@@ -174,7 +173,12 @@ class Model(LatentModel):
 
     def cluster(self, batch: Batch) -> Tensor:
         """q(y|x,c), the mean of q(y|z,c) over the k draws of z, [S, B, K]."""
-        return self.q_y(self.posterior_draws(batch)[2], batch.condition).exp().mean(1)
+        return self.class_log_probabilities(batch).exp().mean(1)
+
+    def class_log_probabilities(self, batch: Batch | View) -> Tensor:
+        """log q(y|z,c) at the k draws of z, [S, k, B, K]; a view has its own c."""
+        q_z = self.z_given_x(append_condition(batch.x, batch.condition))
+        return self.q_y(reparametrise(*q_z, batch.noise[..., : self.n_latent]), batch.condition)
 
     def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z,c], [S, B, L] and [S, B, C] -> [S, B, D]; `library` [S, B, 1] scales counts."""

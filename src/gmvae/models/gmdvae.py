@@ -14,6 +14,7 @@ Objective, to be maximised; y is summed out, d has closed expectations, z and w 
                                                                 or alpha + q(y|z), `dirichlet: conjugate`, the optimum
 A row with an observed label has the same terms with the one-hot label in place of q(y|z): the ELBO of log p(x, y).
 `label` = log q(y|z) is an added term that trains q(y|z); it is not part of the ELBO.
+With a view, the class probabilities are the mean of q(y|z) and q(y|z_v) (nn/views.py); g(z) is that of the row alone.
 
 Sources: Dilokthanakul 2016 for w, z and the closed kl_z; the Dirichlet layer is the author's (thesis, sec:gmdvae).
 """
@@ -23,19 +24,18 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gmvae.models.interface import LatentModel
-from gmvae.nn.batches import Batch
+from gmvae.nn.batches import Batch, View
 from gmvae.nn.divergences import expected_kl_categorical, kl_dirichlet, kl_standard_normal, log_normal
 from gmvae.nn.layers import MLP, Normal, reparametrise
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.mixtures import (
     draw_z_and_w,
     kl_to_components,
-    label_log_probability,
-    labels_or_posterior,
     log_mixture,
     sample_mixture,
 )
 from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.nn.views import share_class
 
 
 class Model(LatentModel):
@@ -55,6 +55,7 @@ class Model(LatentModel):
 
     has_components = True
     has_bound = True
+    takes_views = True
 
     def __init__(
         self,
@@ -94,8 +95,7 @@ class Model(LatentModel):
         """The terms of the objective for each row, [S, B] each."""
         q_z, q_w = self.q_z(batch.x), self.q_w(batch.x)  # mean and log-variance, S, B, L and S, B, W
         z, w = draw_z_and_w(q_z, q_w, batch.noise)  # S, k, B, L and S, k, B, W
-        log_q_y = self.q_y(z)  # S, k, B, K
-        y = labels_or_posterior(batch.label.unsqueeze(1), log_q_y.exp())
+        y, class_terms = share_class(batch, self.q_y(z), self.class_log_probabilities)  # S, k, B, K
         a = self.q_d(z, y)  # S, k, B, K
         return {
             "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
@@ -103,8 +103,7 @@ class Model(LatentModel):
             "kl_z": kl_to_components(z, q_z, self.p_z(w), y, self.mixture_kl).mean(1),
             "kl_y": expected_kl_categorical(y, a).mean(1),
             "kl_d": kl_dirichlet(a, self.alpha).mean(1),
-            "label": label_log_probability(batch.label, log_q_y),
-        }
+        } | class_terms
 
     def p_y(self) -> Tensor:
         """p(y) with d summed out, alpha / sum alpha, [K]."""
@@ -132,8 +131,11 @@ class Model(LatentModel):
 
     def cluster(self, batch: Batch) -> Tensor:
         """q(y|x), the mean of q(y|z) over the k draws of z, [S, B, K]."""
-        z = reparametrise(*self.q_z(batch.x), batch.noise[..., : self.n_latent])
-        return self.q_y(z).exp().mean(1)
+        return self.class_log_probabilities(batch).exp().mean(1)
+
+    def class_log_probabilities(self, batch: Batch | View) -> Tensor:
+        """log q(y|z) at the k draws of z, [S, k, B, K]."""
+        return self.q_y(reparametrise(*self.q_z(batch.x), batch.noise[..., : self.n_latent]))
 
     def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""

@@ -10,11 +10,12 @@ Objective, to be maximised; y is summed out, z and w are drawn (k times):
                                                                 log p(x), but not the ELBO of this factorisation
           = log q(z|x) - sum_j p(y=j|z,w) log p(z|w,y=j)        `mixture_kl: sampled`: that ELBO; may be negative
     kl_y  = KL( p(y|z,w) ‖ Cat(1/K) )
-With `sampled`, kl_z + kl_y = log q(z|x) - log sum_j p(z|w,y=j) / K: y cancels.
+With `sampled` and no view, kl_z + kl_y = log q(z|x) - log sum_j p(z|w,y=j) / K: y cancels.
 `kl_y_floor` is the paper's lambda: in training, kl_y of each row is at least this floor, so that mixing the components
 up to get below it does not pay. Reported terms have no floor.
 A row with an observed label has the same terms with the one-hot label in place of p(y|z,w): the ELBO of log p(x, y).
 `label` = log p(y|z,w) is an added term; it is not part of the ELBO.
+With a view, the class probabilities are the mean of p(y|z,w) and p(y|z_v,w_v) (nn/views.py).
 
 Source: Dilokthanakul 2016.
 """
@@ -25,18 +26,13 @@ import torch
 from torch import Tensor
 
 from gmvae.models.interface import LatentModel
-from gmvae.nn.batches import Batch
+from gmvae.nn.batches import Batch, View
 from gmvae.nn.divergences import kl_standard_normal, log_normal, negative_entropy
 from gmvae.nn.layers import MLP, Normal
 from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.mixtures import (
-    draw_z_and_w,
-    kl_to_components,
-    label_log_probability,
-    labels_or_posterior,
-    sample_mixture,
-)
+from gmvae.nn.mixtures import draw_z_and_w, kl_to_components, sample_mixture
 from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.nn.views import share_class
 
 
 class Model(LatentModel):
@@ -56,6 +52,7 @@ class Model(LatentModel):
     has_components = True
     has_bound = True
     has_style = True
+    takes_views = True
 
     def __init__(
         self,
@@ -90,15 +87,13 @@ class Model(LatentModel):
         q_z, q_w = self.q_z(batch.x), self.q_w(batch.x)  # mean and log-variance, S, B, L and S, B, W
         z, w = draw_z_and_w(q_z, q_w, batch.noise)  # S, k, B, L and S, k, B, W
         p_z = self.p_z(w)  # S, k, B, K, L
-        log_p_y = self.p_y(z, p_z)  # S, k, B, K
-        y = labels_or_posterior(batch.label.unsqueeze(1), log_p_y.exp())
+        y, class_terms = share_class(batch, self.p_y(z, p_z), self.class_log_probabilities)  # S, k, B, K
         return {
             "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
             "kl_w": kl_standard_normal(*q_w),
             "kl_z": kl_to_components(z, q_z, p_z, y, self.mixture_kl).mean(1),
             "kl_y": self.kl_y(y),
-            "label": label_log_probability(batch.label, log_p_y),
-        }
+        } | class_terms
 
     def p_y(self, z: Tensor, p_z: tuple[Tensor, Tensor]) -> Tensor:
         """log p(y|z,w) by Bayes' rule, [S, k, B, L] and the components' moments [S, k, B, K, L] -> [S, k, B, K]."""
@@ -127,8 +122,12 @@ class Model(LatentModel):
 
     def cluster(self, batch: Batch) -> Tensor:
         """q(y|x), the mean of p(y|z,w) over the k draws of z and w, [S, B, K]."""
+        return self.class_log_probabilities(batch).exp().mean(1)
+
+    def class_log_probabilities(self, batch: Batch | View) -> Tensor:
+        """log p(y|z,w) at the k draws of z and w, [S, k, B, K]."""
         z, w = draw_z_and_w(self.q_z(batch.x), self.q_w(batch.x), batch.noise)
-        return self.p_y(z, self.p_z(w)).exp().mean(1)
+        return self.p_y(z, self.p_z(w))
 
     def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""

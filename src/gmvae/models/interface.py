@@ -36,6 +36,7 @@ class LatentModel(nn.Module, ABC):
         has_components: Whether it has classes y: `cluster` works.
         has_bound: Whether it has a density of x: `log_weights` and `sample` work, and the objective is an ELBO.
         has_style: Whether it shows a latent w beside z: `style` works, and latent.h5ad holds its means.
+        takes_views: Whether its terms use `batch.view`, another look at the rows (nn/views.py).
         decodes_class: Whether its decoder is p(x|y,z), so that each row is decoded once for each class.
         is_linear: Whether its decoder is affine: `plane` works.
         kl_weight: The model's own weight of all `kl_*` terms in the loss; multiplies the schedule's.
@@ -49,6 +50,7 @@ class LatentModel(nn.Module, ABC):
     has_components: bool = False
     has_bound: bool = False
     has_style: bool = False
+    takes_views: bool = False
     decodes_class: bool = False
     is_linear: bool = False
     kl_weight: float = 1.0
@@ -66,7 +68,8 @@ class LatentModel(nn.Module, ABC):
 
         Returns:
             Unweighted terms by name, [S, B] each: `reconstruction`, any number of `kl_*`, and as far as the model has
-            them `label` (log-probability of the label, 0 where it is hidden) and `penalty`.
+            them `label` (log-probability of the label, 0 where it is hidden), `information` (of the whole batch, with
+            views only) and `penalty`.
         """
 
     @abstractmethod

@@ -10,6 +10,7 @@ Objective, to be maximised; y is summed out, z is drawn (k times) for every y, w
     kl_y  = KL( q(y|x) ‖ Cat(1/K) )
 A row with an observed label takes the one-hot label in place of q(y|x): the ELBO of log p(x, y). `label` = log q(y|x)
 is an added term that trains q(y|x) (its weight is the paper's alpha); it is not part of the ELBO.
+With a view, the class probabilities are the mean of q(y|x) and q(y|v) (nn/views.py).
 z does not carry the class: it holds the rest of x, given y.
 
 Source: Kingma 2014; on the latent of a trained vae in place of x it is the paper's M1+M2.
@@ -21,12 +22,12 @@ import torch
 from torch import Tensor
 
 from gmvae.models.interface import LatentModel
-from gmvae.nn.batches import Batch
+from gmvae.nn.batches import Batch, View
 from gmvae.nn.divergences import kl_standard_normal, log_normal, negative_entropy
 from gmvae.nn.layers import MLP, Normal, reparametrise
 from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.mixtures import labels_or_posterior
 from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.nn.views import share_class
 
 
 class Model(LatentModel):
@@ -42,6 +43,7 @@ class Model(LatentModel):
 
     has_components = True
     has_bound = True
+    takes_views = True
     decodes_class = True
 
     def __init__(
@@ -68,8 +70,8 @@ class Model(LatentModel):
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The terms of the objective for each row, [S, B] each."""
-        log_q_y = self.q_y(batch.x)  # S, B, K
-        y = labels_or_posterior(batch.label, log_q_y.exp())
+        y, class_terms = share_class(batch, self.class_log_probabilities(batch), self.class_log_probabilities)
+        y = y.squeeze(1)  # S, B, K
         q_z = self.q_z(batch.x)  # mean and log-variance, S, B, K, L
         z = reparametrise(*q_z, batch.noise.unsqueeze(-2))  # S, k, B, K, L
         log_p_x = self.p_x(batch.target, z, batch.weight.unsqueeze(-1) * y)  # S, k, B, K
@@ -77,12 +79,15 @@ class Model(LatentModel):
             "reconstruction": (y.unsqueeze(1) * log_p_x).sum(-1).mean(1),
             "kl_z": (y * kl_standard_normal(*q_z)).sum(-1),
             "kl_y": negative_entropy(y) + math.log(self.n_components),
-            "label": (batch.label * log_q_y).sum(-1),
-        }
+        } | class_terms
 
     def q_y(self, x: Tensor) -> Tensor:
         """log q(y|x), [S, B, D] -> [S, B, K]."""
         return self.y_logits(x).log_softmax(-1)
+
+    def class_log_probabilities(self, batch: Batch | View) -> Tensor:
+        """log q(y|x), which has no draws, [S, 1, B, K]."""
+        return self.q_y(batch.x).unsqueeze(1)
 
     def q_z(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x,y) for every y, [S, B, D] -> [S, B, K, L]."""

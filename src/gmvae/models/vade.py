@@ -12,6 +12,7 @@ Objective, to be maximised; y is summed out, z is drawn (k times):
                                                                 then kl_z + kl_y = -log sum_j pi_j exp(-KL_j)
 A row with an observed label has the same terms with the one-hot label in place of gamma: the ELBO of log p(x, y).
 `label` = log gamma_y is an added term; it is not part of the ELBO.
+With a view, the class probabilities are the mean of the gammas of the row and of the view (nn/views.py).
 Start, `initialise: mixture`: after the phase `autoencode`, a Gaussian mixture fitted to the latent means sets pi, mu
 and s². Where some labels are observed, the class means of the labelled rows do, and each unlabelled row joins the
 nearest. With `none` they keep their random start. This start replaces the phase `guide`, whose k-means orders the
@@ -24,13 +25,14 @@ import torch
 from torch import Tensor, nn
 
 from gmvae.models.interface import LatentModel
-from gmvae.nn.batches import Batch, Rows
+from gmvae.nn.batches import Batch, Rows, View
 from gmvae.nn.divergences import kl_categorical, kl_normal, log_normal
 from gmvae.nn.inference import embed_rows
 from gmvae.nn.layers import MLP, Normal, reparametrise
 from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.mixtures import label_log_probability, labels_or_posterior, sample_mixture, starting_responsibilities
+from gmvae.nn.mixtures import sample_mixture, starting_responsibilities
 from gmvae.nn.random_streams import derive_key, draw_normals, make_generators
+from gmvae.nn.views import share_class
 
 
 class Model(LatentModel):
@@ -48,6 +50,7 @@ class Model(LatentModel):
 
     has_components = True
     has_bound = True
+    takes_views = True
 
     def __init__(
         self,
@@ -101,14 +104,12 @@ class Model(LatentModel):
         """The terms of the objective for each row, [S, B] each."""
         q_z = self.q_z(batch.x)  # mean and log-variance, S, B, L
         z = reparametrise(*q_z, batch.noise)  # S, k, B, L
-        log_gamma = self.log_gamma(z, q_z)  # S, k, B, K
-        y = labels_or_posterior(batch.label.unsqueeze(1), log_gamma.exp())
+        y, class_terms = share_class(batch, self.log_gamma(z, q_z), self.class_log_probabilities)  # S, k, B, K
         return {
             "reconstruction": self.p.log_prob(batch.target, self.decoder(z), batch.weight).mean(1),
             "kl_z": (y * self.kl_each(q_z).unsqueeze(1)).sum(-1).mean(1),
             "kl_y": kl_categorical(y, self.p_y()[:, None, None]).mean(1),
-            "label": label_log_probability(batch.label, log_gamma),
-        }
+        } | class_terms
 
     def p_y(self) -> Tensor:
         """log pi, [S, K]."""
@@ -144,8 +145,12 @@ class Model(LatentModel):
 
     def cluster(self, batch: Batch) -> Tensor:
         """q(y|x), the mean of gamma over the k draws of z, [S, B, K]."""
+        return self.class_log_probabilities(batch).exp().mean(1)
+
+    def class_log_probabilities(self, batch: Batch | View) -> Tensor:
+        """log gamma at the k draws of z, [S, k, B, K]."""
         q_z = self.q_z(batch.x)
-        return self.log_gamma(reparametrise(*q_z, batch.noise), q_z).exp().mean(1)
+        return self.log_gamma(reparametrise(*q_z, batch.noise), q_z)
 
     def decode(self, z: Tensor, condition: Tensor, library: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z], [S, B, L] -> [S, B, D]; `library` [S, B, 1] scales counts."""

@@ -1,4 +1,4 @@
-"""The rows of a dataset, and the batches that are drawn from them."""
+"""The rows of a dataset, and the batches that are made of them."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -7,12 +7,19 @@ import torch
 from torch import Tensor
 
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
-from gmvae.nn.random_streams import draw_permutations
 from gmvae.nn.row_packing import pack_counts, pack_rows
 from gmvae.nn.row_storage import CsrRows, Matrix, find_entries, take_rows, to_coo, to_dense
 
 if TYPE_CHECKING:  # only an annotation needs AnnData
     import anndata
+
+
+class View(NamedTuple):
+    """Another look at each row of a batch, which is taken to be of the row's class; nn/views.py makes it."""
+
+    x: Tensor  # S, B, D   input of the encoder
+    condition: Tensor  # S, B, C   one-hot; that of a neighbour may differ from the row's
+    noise: Tensor  # S, k, B, n_noise
 
 
 class Batch(NamedTuple):
@@ -25,6 +32,7 @@ class Batch(NamedTuple):
     noise: Tensor  # S, k, B, n_noise
     weight: Tensor  # S, B   of the row in the loss; 0 for a row that only fills the batch
     index: Tensor  # S, B   position of the row among all rows
+    view: View | None = None  # in training with views only
 
 
 class Rows(NamedTuple):
@@ -36,18 +44,13 @@ class Rows(NamedTuple):
     label: Tensor  # S, N   the labels that each seed may see
     n_conditions: int
     n_components: int
+    shape: tuple[int, ...] = ()  # of a row that is an image
+    neighbours: Tensor | None = None  # N, k   positions of each row's nearest rows, nearest first, never the row itself
 
     @property
     def device(self) -> torch.device:
         """The device of the batches; x and target may be kept elsewhere."""
         return self.condition.device
-
-
-class Order(NamedTuple):
-    """The rows of an epoch's batches and their weights."""
-
-    rows: Tensor  # S, steps, B
-    weight: Tensor  # S, steps, B
 
 
 def rows_from_dataset(
@@ -87,6 +90,7 @@ def rows_from_dataset(
         torch.as_tensor(np.array(label), dtype=torch.long, device=device).expand(n_seeds, -1),
         len(adata.obs["condition"].cat.categories) if has_conditions else 0,
         n_components,
+        tuple(int(size) for size in adata.uns.get("shape", ())),
     )
 
 
@@ -102,7 +106,8 @@ def select_rows(rows: Rows, positions: Tensor) -> Rows:
     """
     x, target = x_and_target(rows, positions.unsqueeze(0))
     target = target.to_dense() if target.is_sparse else target
-    return rows._replace(x=x[0], target=target[0], condition=rows.condition[positions], label=rows.label[:, positions])
+    condition, label = rows.condition[positions], rows.label[:, positions]
+    return rows._replace(x=x[0], target=target[0], condition=condition, label=label, neighbours=None)
 
 
 def one_hot(codes: Tensor, n: int) -> Tensor:
@@ -145,50 +150,3 @@ def x_and_target(rows: Rows, index: Tensor) -> tuple[Tensor, Tensor]:
     if isinstance(rows.x, CsrRows) and rows.x.layout is rows.target.layout:
         return to_dense(entries, rows.x.values_at(entries)).to(index.device), target
     return take_rows(rows.x, stored).to(index.device), target
-
-
-def epoch_order(label: Tensor, batch_size: int, generators: list[torch.Generator]) -> Order:
-    """A new order of the rows for one epoch of every seed.
-
-    All batches have one size, the largest that does not exceed `batch_size` and leaves the fewest places to fill; the
-    places left over are filled with rows of weight 0. If only some rows are labelled, every batch has its share of
-    labelled rows, at least one. A labelled row that appears r times in an epoch has weight 1/r, so the weighted sum
-    over the epoch is the sum over the rows.
-
-    Args:
-        label: Labels that each seed sees, codes or -1, [S, N]; all seeds see the same number of labels.
-        batch_size: Largest number of rows in a batch; may exceed N.
-        generators: One for each seed.
-
-    Returns:
-        Positions and weights of the rows of all batches.
-    """
-    n = label.shape[1]
-    shuffled = draw_permutations(generators, n)  # S, N
-    n_labelled = int((label[0] >= 0).sum())
-    steps = -(-n // batch_size)
-    if n_labelled in (0, n):
-        return Order(*deal_rows(shuffled, steps))
-    first = label.gather(1, shuffled).lt(0).to(torch.uint8).argsort(dim=1, stable=True)  # labelled rows first
-    shuffled = shuffled.gather(1, first)
-    labelled, hidden = deal_rows(shuffled[:, :n_labelled], steps), deal_rows(shuffled[:, n_labelled:], steps)
-    return Order(torch.cat([labelled[0], hidden[0]], -1), torch.cat([labelled[1], hidden[1]], -1))
-
-
-def deal_rows(rows: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Rows [S, n] in `steps` batches of equal size [S, steps, B], and their weights.
-
-    If there are fewer rows than steps, rows are repeated, so that no batch is empty; else the rows that fill the last
-    places have weight 0.
-    """
-    n_seeds, n = rows.shape
-    size = -(-n // steps)
-    places = steps * size
-    position = torch.arange(places, device=rows.device)
-    times = torch.bincount(position % n, minlength=n)
-    weight = 1 / times[position % n] if n < steps else (position < n).to(torch.get_default_dtype())
-    spread = position.unflatten(0, (size, steps)).T.flatten()  # batch b takes places b, b + steps, ...
-    return (
-        rows[:, (position % n)[spread]].unflatten(1, (steps, size)),
-        weight[spread].expand(n_seeds, -1).unflatten(1, (steps, size)).to(torch.get_default_dtype()),
-    )

@@ -60,6 +60,11 @@ def draw_normals(generators: list[torch.Generator], *shape: int, dtype: torch.dt
     return torch.stack([torch.randn(shape, generator=g, device=g.device, dtype=dtype) for g in generators])
 
 
+def draw_uniforms(generators: list[torch.Generator], *shape: int) -> Tensor:
+    """Uniform draws from [0, 1), each seed's from its own generator, [S, *shape]."""
+    return torch.stack([torch.rand(shape, generator=g, device=g.device) for g in generators])
+
+
 def draw_permutations(generators: list[torch.Generator], n: int) -> Tensor:
     """One permutation of n rows per generator, [S, n]."""
     return torch.stack([torch.randperm(n, generator=g, device=g.device) for g in generators])

@@ -143,6 +143,8 @@ def check_task(config: dict, name: str, entry: dict) -> None:
     check_settings(["tasks", name], entry, accepted)
     for model in entry.get("training_of", {}):
         check_name(["tasks", name, "training_of"], model, trained_models(config, name))
+    for model in trained_models(config, name):
+        check_views(config, name, model)
 
 
 def check_phases(config: dict, task: str, model: str) -> None:
@@ -152,6 +154,14 @@ def check_phases(config: dict, task: str, model: str) -> None:
     if settings["epochs"] <= first:
         allowed = f"more than its autoencode_epochs and guide_epochs, which are {first}"
         raise config_refusal(["training", "epochs"], f"{settings['epochs']} for {model} on {task}", allowed)
+
+
+def check_views(config: dict, task: str, model: str) -> None:
+    """Refuse views of images for cells; what only a prepared dataset tells is refused by the step `train`."""
+    dataset = config["tasks"][task]["dataset"]
+    if "affine" in training_settings(config, task, model)["views"] and "cells" in config["datasets"][dataset]:
+        allowed = f"neighbours or thinning: the rows of {dataset} are cells"
+        raise config_refusal(["training", "views"], f"affine for {model} on {task}", allowed)
 
 
 def check_settings(at: list[str], entry: dict, accepted: dict[str, str]) -> None:

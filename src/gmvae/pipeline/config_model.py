@@ -29,6 +29,7 @@ from gmvae.pipeline.config_types import (
     TextsByText,
     Threshold,
     ValuesByAnnotation,
+    Views,
 )
 
 
@@ -45,7 +46,12 @@ class TrainingSettings(Entry):
     guide_epochs: Count = None
     clip: FromZero = None
     weight_decay: FromZero = None
-    label_weight: Annotated[Literal["auto"] | FromZero, Field(description="auto, or a number from 0")] = None
+    label_weight: Annotated[
+        FromZero, Field(description="a number from 0, which weighs the mean over the labelled rows (100 by default)")
+    ] = None
+    guide_weight: FromZero = None
+    views: Views = None
+    information: FromZero = None
     n_samples: Positive = None
     precision: Literal["auto", "float32", "float64", "bfloat16"] = None
     patience: Count = None

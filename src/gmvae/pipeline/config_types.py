@@ -19,6 +19,13 @@ def refuse_repeats(values: list) -> list:
     return values
 
 
+def refuse_mixed_views(kinds: list) -> list:
+    """Refuse views of images beside views of counts: no dataset has both."""
+    if {"affine", "thinning"} <= set(kinds):
+        raise PydanticCustomError("mixed", "views of images and of counts")
+    return kinds
+
+
 Different = AfterValidator(refuse_repeats)
 Positive = Annotated[int, Field(ge=1, description="a whole number from 1")]
 Count = Annotated[int, Field(ge=0, description="a whole number from 0")]
@@ -48,6 +55,9 @@ ValuesByAnnotation = Annotated[
     dict[Annotation, Texts], Field(description="label, condition or batch, each with a list of values")
 ]
 TextsByText = Annotated[dict[Text, Texts], Field(description="new labels or groups, each with a list of labels")]
+View = Annotated[Literal["neighbours", "affine", "thinning"], Field(description="neighbours, affine or thinning")]
+VIEWS = "a list of different words out of neighbours and affine (images) or thinning (counts); [] for none"
+Views = Annotated[list[View], Field(description=VIEWS), Different, AfterValidator(refuse_mixed_views)]
 
 
 class Entry(BaseModel):

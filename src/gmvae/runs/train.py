@@ -27,6 +27,7 @@ from gmvae.training.precision import choose_precision
 from gmvae.training.progress import Progress
 from gmvae.training.schedule import Training
 from gmvae.training.state import EXPLODED, TrainingState
+from gmvae.training.view_checks import check_views
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}  # of the parameters
 
@@ -72,8 +73,8 @@ def train(
 
     Raises:
         Refused: A setting is unknown, there is no seed, K is below 1, below the number of observed classes or too large
-            for the model's start, the device does not exist, bfloat16 is set where the processor has no units for it,
-            or a seed diverged.
+            for the model's start, the rows have not the views of the training, the device does not exist, bfloat16 is
+            set where the processor has no units for it, or a seed diverged.
     """
     started = time.monotonic()
     check_seeds_and_components(seeds, n_components)
@@ -86,6 +87,7 @@ def train(
     arguments = {"likelihood": likelihood, "seeds": seeds, **sizes, **settings}
     state = TrainingState(build_model(module, arguments).to(torch_device), plan, seeds, torch_device)
     check_start(state.model, plan, rows, data)
+    check_views(state.model, plan, rows, likelihood, data)
     record = {"module": module, "settings": settings, "training": training, "n_components": n_components}
     record["threads"] = threads
     place = {"device": torch_device.type, "precision": plan.precision}

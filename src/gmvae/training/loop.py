@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from gmvae.models.interface import LatentModel
-from gmvae.nn.batches import Batch, Rows, epoch_order, make_batch, select_rows
+from gmvae.nn.batches import Batch, Rows, make_batch, select_rows
 from gmvae.nn.inference import cluster_rows, row_terms
 from gmvae.nn.objective import loss, objective
 from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.nn.row_order import epoch_order
+from gmvae.nn.views import draw_views, make_view
 from gmvae.training.guide import guide_labels
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
@@ -58,15 +60,15 @@ def begin_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
 def train_epoch(state: TrainingState, rows: Rows, training: Training, after_step: Callable[[int], None]) -> None:
     """Take the remaining steps of an epoch; the state's totals are then the mean of every term over the rows."""
     model, optimizer, totals = state.model.train(), state.optimizer, state.totals
-    n, n_labelled = rows.label.shape[1], int((rows.label[0] >= 0).sum())
-    label_weight = training.label_weight_for(training.phase(state.epoch), n, n_labelled)
-    kl_weight = training.kl_weight(state.epoch) * model.kl_weight
-    for step, steps, batch in epoch_batches(rows, training, state.draws, model.n_noise, state.step):
+    n, phase = rows.label.shape[1], training.phase(state.epoch)
+    label_weight, kl_weight = training.label_weight_in(phase), training.kl_weight(state.epoch) * model.kl_weight
+    views = training.views_in(phase, bool((rows.label[0] >= 0).any())) if model.takes_views else None
+    for step, steps, batch in epoch_batches(rows, training, state.draws, model.n_noise, state.step, views):
         for group in optimizer.param_groups:
             group["lr"] = training.learning_rate_at((state.epoch + step / steps) / training.epochs)
         with autocast_products(rows.device, training.precision):
             terms = model.terms(batch)
-        losses = loss(terms, kl_weight, label_weight, batch.weight)  # S
+        losses = loss(terms, batch, kl_weight, label_weight, training.information if phase == "free" else 0.0)  # S
         optimizer.zero_grad()
         losses.sum().backward()
         if training.clip:
@@ -110,9 +112,14 @@ def autocast_products(device: torch.device, precision: str) -> torch.autocast:
 
 
 def epoch_batches(
-    rows: Rows, training: Training, draws: dict[str, list[torch.Generator]], n_noise: int, first: int = 0
+    rows: Rows,
+    training: Training,
+    draws: dict[str, list[torch.Generator]],
+    n_noise: int,
+    first: int = 0,
+    views: tuple[str, ...] | None = None,
 ) -> Iterator[tuple[int, int, Batch]]:
-    """The batches of an epoch from step `first` on, each with its step and the number of steps.
+    """The batches of an epoch from step `first` on, each with its step and the number of steps; with `views`, if any.
 
     Random numbers are drawn for the earlier steps, too, so that the later steps get the same ones as always.
     """
@@ -122,8 +129,11 @@ def epoch_batches(
         stop = min(start + NOISE_BLOCK, steps)
         shape = (stop - start, training.n_samples, size, n_noise)
         noise = draw_normals(draws["noise"], *shape)  # S, block, k, B, n_noise
+        view_draws = None if views is None else draw_views(draws["views"], views, *shape)
         for step in range(max(start, first), stop):
-            yield step, steps, make_batch(rows, index[:, step], noise[:, step - start], weight[:, step])
+            batch = make_batch(rows, index[:, step], noise[:, step - start], weight[:, step])
+            view = None if views is None else make_view(rows, batch, views, view_draws, step - start)
+            yield step, steps, batch._replace(view=view)
 
 
 def clip_gradients(model: LatentModel, largest: float) -> None:

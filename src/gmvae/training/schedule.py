@@ -9,6 +9,8 @@ run itself predicts from them. `free`: the objective alone.
 import math
 from dataclasses import dataclass
 
+VIEWS = ("neighbours", "affine", "thinning")  # in the order in which they are applied
+
 
 @dataclass(frozen=True)
 class Training:
@@ -27,7 +29,10 @@ class Training:
     guide_epochs: int = 0
     clip: float = 0.0
     weight_decay: float = 0.0
-    label_weight: float | str = "auto"
+    label_weight: float = 100.0
+    guide_weight: float = 1.0
+    views: tuple[str, ...] = ()
+    information: float = 0.0
     n_samples: int = 1
     precision: str = "float32"
     patience: int = 0
@@ -71,19 +76,25 @@ class Training:
             return self.learning_rate
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - rise) / (1 - rise)))
 
-    def label_weight_for(self, phase: str, n: int, n_labelled: int) -> float:
-        """The weight of the term `label`.
+    def label_weight_in(self, phase: str) -> float:
+        """The weight of the mean of `label` over the labelled rows; in the phase `guide` all rows have a label."""
+        return float(self.guide_weight if phase == "guide" else self.label_weight)
+
+    def views_in(self, phase: str, has_labels: bool) -> tuple[str, ...] | None:
+        """The kinds of views of the rows in a phase.
+
+        `autoencode` has views only if labels are observed: nothing else that is trained then depends on the class.
+        Neighbours come in the phase `free` alone: in the others each row has its own label, or none.
 
         Args:
-            phase: The phase; in `guide` the weight is 1.
-            n: Number of rows.
-            n_labelled: Number of rows with an observed label.
+            phase: The phase.
+            has_labels: Whether some labels are observed.
 
         Returns:
-            The setting `label_weight`; `auto` is 0.1 n / n_labelled.
-
-        Source: Kingma 2014.
+            Kinds in the order in which nn/views.py applies them; none: the view is the row itself, drawn anew, which
+            the term `information` needs. None: no views.
         """
-        if phase == "guide" or not n_labelled:
-            return 1.0
-        return 0.1 * n / n_labelled if self.label_weight == "auto" else float(self.label_weight)
+        if phase == "autoencode" and not has_labels:
+            return None
+        kinds = [kind for kind in VIEWS if kind in self.views and (phase == "free" or kind != "neighbours")]
+        return tuple(kinds) if kinds or (phase == "free" and self.information > 0) else None

@@ -77,7 +77,7 @@ class TrainingState:
             moments = {name: torch.zeros_like(parameter.detach()) for name in ("exp_avg", "exp_avg_sq")}
             step = torch.zeros((), dtype=torch.float32, device=parameter.device)
             self.optimizer.state[parameter] = {"step": step} | moments
-        self.draws = {purpose: make_generators(seeds, purpose, device) for purpose in ("order", "noise")}
+        self.draws = {purpose: make_generators(seeds, purpose, device) for purpose in ("order", "noise", "views")}
         self.statuses = [SeedStatus() for _ in seeds]
         self.history: list[dict] = []
         self.epoch = 0
