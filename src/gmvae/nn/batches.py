@@ -36,6 +36,7 @@ class Rows(NamedTuple):
     label: Tensor  # S, N   the labels that each seed may see
     n_conditions: int
     n_components: int
+    neighbours: Tensor | None = None  # N, k   positions of each row's nearest rows; None without a graph
 
     @property
     def device(self) -> torch.device:
@@ -98,11 +99,12 @@ def select_rows(rows: Rows, positions: Tensor) -> Rows:
         positions: Positions of the rows to select, few enough to be dense, [n].
 
     Returns:
-        n rows.
+        n rows, without neighbours.
     """
     x, target = x_and_target(rows, positions.unsqueeze(0))
     target = target.to_dense() if target.is_sparse else target
-    return rows._replace(x=x[0], target=target[0], condition=rows.condition[positions], label=rows.label[:, positions])
+    condition, label = rows.condition[positions], rows.label[:, positions]
+    return rows._replace(x=x[0], target=target[0], condition=condition, label=label, neighbours=None)
 
 
 def one_hot(codes: Tensor, n: int) -> Tensor:

@@ -2,8 +2,7 @@
 
 A run has up to three phases. `autoencode`: no divergences, only the reconstruction and the observed labels, so that the
 latent finds the shape of the data before a prior acts on it. `guide`: every row has a label, so that the components
-start apart from each other: its k-means cluster in the run's own latent, or, if some true labels are observed, what the
-run itself predicts from them. `free`: the objective alone.
+start apart from each other: see `training.guide`. `free`: the objective alone.
 """
 
 import math
@@ -25,6 +24,9 @@ class Training:
     kl_warmup_epochs: int = 0
     autoencode_epochs: int = 0
     guide_epochs: int = 0
+    guide: str = "kmeans"
+    guide_weight: float = 1.0
+    graph: str = "plain"
     clip: float = 0.0
     weight_decay: float = 0.0
     label_weight: float | str = "auto"
@@ -75,7 +77,7 @@ class Training:
         """The weight of the term `label`.
 
         Args:
-            phase: The phase; in `guide` the weight is 1.
+            phase: The phase; in `guide` the weight is `guide_weight`.
             n: Number of rows.
             n_labelled: Number of rows with an observed label.
 
@@ -84,6 +86,8 @@ class Training:
 
         Source: Kingma 2014.
         """
-        if phase == "guide" or not n_labelled:
+        if phase == "guide":
+            return self.guide_weight
+        if not n_labelled:
             return 1.0
         return 0.1 * n / n_labelled if self.label_weight == "auto" else float(self.label_weight)
