@@ -20,7 +20,7 @@ from gmvae.pipeline.errors import Refused
 from gmvae.runs.baseline import baseline
 from gmvae.runs.baselines import kmeans, knn, leiden, logistic, louvain, mixture
 from gmvae.runs.baselines import random as random_baseline
-from gmvae.runs.baselines.neighbour_graph import neighbour_graph, partition_into, vote_of_neighbours
+from gmvae.runs.baselines.neighbour_graph import neighbour_graph, shares_of_votes
 
 
 def blobs(n=150, n_classes=3, n_features=6, distance=12.0):
@@ -166,18 +166,9 @@ def test_edges_of_the_graph_are_jaccard_indices():
 def test_votes_are_shares_of_the_nearest_training_rows():
     z = np.array([[0.0], [1.0], [2.0], [10.0], [1.2]])
     train = np.array([True, True, True, True, False])
-    q = vote_of_neighbours(z, train, np.array([0, 1, 1, 2]), n_components=4, k=3)
+    q = shares_of_votes(z, train, np.array([0, 1, 1, 2]), n_components=4, k=3)
     np.testing.assert_allclose(q[:4], np.eye(4)[[0, 1, 1, 2]])
     np.testing.assert_allclose(q[4], [1 / 3, 2 / 3, 0, 0])
-
-
-def test_the_search_ends_at_k_or_the_next_number_below():
-    def steps(counts):
-        return lambda at: np.arange(counts(at))
-
-    assert partition_into(steps(lambda at: max(1, int(10 * at))), 7).max() + 1 == 7
-    assert partition_into(steps(lambda at: 2 if at < 1 else 5), 4).max() + 1 == 2
-    assert partition_into(steps(lambda at: 6), 4).max() + 1 == 6
 
 
 @pytest.mark.parametrize("method", [louvain, leiden])

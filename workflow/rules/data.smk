@@ -1,4 +1,4 @@
-# Raw files -> data sets -> which labels a task's models may see.
+# Raw files -> data sets -> which labels a task's models may see, and the nearest neighbours of the rows.
 #
 # The first jobs of all: everything waits for them (priority).
 
@@ -64,3 +64,23 @@ rule observe:
         options=lambda wc: option_words(plan.observe_options(config, wc.task)),
     shell:
         "{PYTHON:q} -m gmvae.runs.observe --data {input.data:q} --output {output:q} {params.options:q} > {log:q} 2>&1"
+
+
+rule neighbours:
+    """One file for all tasks of a data set; made where the training or a baseline of one needs it."""
+    input:
+        data="results/data/{dataset}.h5ad",
+    output:
+        "results/graphs/{dataset}/{kind}.safetensors",
+    log:
+        "results/logs/neighbours/{dataset}/{kind}.log",
+    benchmark:
+        "results/logs/neighbours/{dataset}/{kind}.benchmark.tsv"
+    wildcard_constraints:
+        kind="plain|balanced",
+    priority: 1000
+    params:
+        code=source_digest("gmvae.runs.neighbours"),
+    shell:
+        "{PYTHON:q} -m gmvae.runs.neighbours --data {input.data:q} --output {output:q} --kind {wildcards.kind} "
+        "> {log:q} 2>&1"

@@ -102,7 +102,7 @@ def select_rows(rows: Rows, positions: Tensor) -> Rows:
         positions: Positions of the rows to select, few enough to be dense, [n].
 
     Returns:
-        n rows.
+        n rows, without neighbours.
     """
     x, target = x_and_target(rows, positions.unsqueeze(0))
     target = target.to_dense() if target.is_sparse else target

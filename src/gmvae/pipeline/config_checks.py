@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 
 from gmvae.pipeline.code_digest import check_imports
-from gmvae.pipeline.config_model import Config, TrainingSettings, check_training_settings
+from gmvae.pipeline.config_model import Config, TrainingSettings, check_guide, check_training_settings
 from gmvae.pipeline.config_refusals import check_form, config_refusal, show_value
 from gmvae.pipeline.config_types import POINT
 from gmvae.pipeline.dataset_plan import reader_settings
@@ -148,8 +148,9 @@ def check_task(config: dict, name: str, entry: dict) -> None:
 
 
 def check_phases(config: dict, task: str, model: str) -> None:
-    """Refuse training whose first two phases leave no epoch for the objective itself."""
+    """Refuse training whose first two phases leave no epoch for the objective itself, or a phase without a guide."""
     settings = training_settings(config, task, model)
+    check_guide(settings, f" for {model} on {task}")
     first = settings["autoencode_epochs"] + settings["guide_epochs"]
     if settings["epochs"] <= first:
         allowed = f"more than its autoencode_epochs and guide_epochs, which are {first}"

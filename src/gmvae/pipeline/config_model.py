@@ -44,12 +44,14 @@ class TrainingSettings(Entry):
     kl_warmup_epochs: Count = None
     autoencode_epochs: Count = None
     guide_epochs: Count = None
+    guide: Literal["kmeans", "mixture", "leiden", "none"] = None
+    guide_weight: FromZero = None
+    graph: Literal["plain", "balanced"] = None
     clip: FromZero = None
     weight_decay: FromZero = None
     label_weight: Annotated[
         FromZero, Field(description="a number from 0, which weighs the mean over the labelled rows (100 by default)")
     ] = None
-    guide_weight: FromZero = None
     views: Views = None
     information: FromZero = None
     n_samples: Positive = None
@@ -224,3 +226,18 @@ def check_training_settings(settings: dict, required: Iterable[str]) -> None:
         if name not in settings:
             _, part = schema_part(TrainingSettings.model_json_schema(), [name])
             raise config_refusal(["training", name], "nothing", allowed_values(part))
+
+
+def check_guide(settings: dict, run: str = "") -> None:
+    """Check that a phase `guide` has labels to learn from.
+
+    Args:
+        settings: The training settings of one run.
+        run: Words for the run in the message.
+
+    Raises:
+        Refused: The guide is `none`, but the phase has epochs.
+    """
+    if settings.get("guide") == "none" and settings.get("guide_epochs", 0) > 0:
+        allowed = "0, as training.guide is none; or set guide to kmeans, mixture or leiden"
+        raise config_refusal(["training", "guide_epochs"], f"{settings['guide_epochs']}{run}", allowed)

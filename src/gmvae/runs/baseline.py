@@ -16,8 +16,15 @@ from gmvae.formats.writing import write_h5ad, write_json
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.spaces import SETTINGS, fill_space, objective_frame
+from gmvae.training.neighbour_file import load_neighbours
 
-CLUSTERINGS = ("kmeans", "mixture", "louvain", "leiden")  # baselines that need a training row for each component
+CLUSTERINGS = (
+    "kmeans",
+    "mixture",
+    "louvain",
+    "leiden",
+    "leiden_start",
+)  # baselines that need a training row for each component
 
 
 def baseline(
@@ -33,6 +40,7 @@ def baseline(
     task: str,
     model: str,
     observed: Path | None = None,
+    graph: Path | None = None,
 ) -> None:
     """Cluster or classify the rows in a space that needs no model, or in another run's latent space, for each seed.
 
@@ -49,10 +57,11 @@ def baseline(
         task: Name of the task.
         model: Name of this run's entry among the models of the config.
         observed: The labels that may be seen (csv of row, label), for a classifier.
+        graph: The file of nearest neighbours (.safetensors), for communities of them.
 
     Raises:
-        Refused: There is no seed, the data do not allow so many components or dimensions, or labels or the other
-            run's latents are missing.
+        Refused: There is no seed, the data do not allow so many components or dimensions, or labels, neighbours or the
+            other run's latents are missing.
     """
     start = time.perf_counter()
     adata = load_dataset(data)
@@ -64,7 +73,7 @@ def baseline(
     method_settings = {key: value for key, value in settings.items() if key not in space_settings}
     if name != "none":
         check_clustering(data, adata, name, n_components)
-        assign_rows(run, name, points, n_components, observed, method_settings)
+        assign_rows(run, name, points, n_components, observed, graph, method_settings)
     write_h5ad(run, output)
     seconds = time.perf_counter() - start
     write_json(describe_run(space_settings | method_settings, seeds, "cpu", seconds), provenance)
@@ -100,14 +109,19 @@ def assign_rows(
     points: dict[int, np.ndarray],
     n_components: int,
     observed: Path | None,
+    graph: Path | None,
     settings: dict,
 ) -> None:
     """Run the method on the points [N, L] of each seed, and store its components; only a classifier sees labels."""
     method = importlib.import_module(f"gmvae.runs.baselines.{name}")
-    if "observed" in inspect.signature(method.assign).parameters:
+    parameters = inspect.signature(method.assign).parameters
+    if "observed" in parameters:
         labels = labels_for_classifier(run.obs, observed)
         run.uns["labels_observed"] = labels.true
         add_clusters(run, method, points, labels.n_categories, labels.codes, settings)
+    elif "neighbours" in parameters:
+        neighbours = load_neighbours(graph, (run.obs["split"] == "train").to_numpy())
+        add_clusters(run, method, points, n_components, neighbours, settings)
     else:
         run.uns["labels_observed"] = name == "truth"
         add_clusters(run, method, points, n_components, true_labels(run), settings)
@@ -118,12 +132,15 @@ def add_clusters(
     method: ModuleType,
     points: dict[int, np.ndarray],
     n_components: int,
-    labels: np.ndarray | None,
+    known: np.ndarray | None,
     settings: dict,
 ) -> None:
-    """Store the components of each seed: q_y_{seed} [N, K], cluster_{seed} [N], and the objective if there is one."""
+    """Store the components of each seed: q_y_{seed} [N, K], cluster_{seed} [N], and the objective if there is one.
+
+    `known` is what the method gets beside the points: labels [N], or neighbours [N, k].
+    """
     train = (run.obs["split"] == "train").to_numpy()
-    results = {seed: method.assign(z, train, n_components, seed, labels, **settings) for seed, z in points.items()}
+    results = {seed: method.assign(z, train, n_components, seed, known, **settings) for seed, z in points.items()}
     width = max(q.shape[1] for q, _ in results.values())
     for seed, (q, objective) in results.items():
         run.obsm[f"q_y_{seed}"] = np.pad(q, ((0, 0), (0, width - q.shape[1]))).astype(np.float32)

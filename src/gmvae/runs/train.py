@@ -18,11 +18,13 @@ from gmvae.formats.writing import write_csv, write_json
 from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Rows, rows_from_dataset
 from gmvae.pipeline.command import run_step
-from gmvae.pipeline.config_model import check_training_settings
+from gmvae.pipeline.config_model import check_guide, check_training_settings
 from gmvae.pipeline.errors import Refused
 from gmvae.training.checkpoints import Checkpointer, run_identity
+from gmvae.training.communities import check_parts
 from gmvae.training.device import choose_device
 from gmvae.training.loop import train_to_end
+from gmvae.training.neighbour_file import load_neighbours
 from gmvae.training.precision import choose_precision
 from gmvae.training.progress import Progress
 from gmvae.training.schedule import Training
@@ -43,6 +45,7 @@ def train(
     training: dict,
     n_components: int,
     seeds: list[int],
+    graph: Path | None = None,
     device: str = "auto",
     threads: int = 1,
     memory: float = 4.0,
@@ -65,6 +68,7 @@ def train(
         training: Settings of the training, explained in config.yaml.
         n_components: Number of components K.
         seeds: One or more seeds, trained together.
+        graph: The file of nearest neighbours (.safetensors), for guide leiden and views of neighbours.
         device: Where to compute: auto, cpu or cuda.
         threads: Number of compute threads.
         memory: GiB; a larger dataset stays on disk.
@@ -73,8 +77,8 @@ def train(
 
     Raises:
         Refused: A setting is unknown, there is no seed, K is below 1, below the number of observed classes or too large
-            for the model's start, the rows have not the views of the training, the device does not exist, bfloat16 is
-            set where the processor has no units for it, or a seed diverged.
+            or too small for the model's start, the graph is missing, the rows have not the views of the training, the
+            device does not exist, bfloat16 is set where the processor has no units for it, or a seed diverged.
     """
     started = time.monotonic()
     check_seeds_and_components(seeds, n_components)
@@ -82,7 +86,7 @@ def train(
     plan, torch_device = check_training(training), choose_device(device)
     plan = dataclasses.replace(plan, precision=choose_precision(plan.precision, torch_device))
     torch.set_default_dtype(DTYPES[plan.precision])
-    rows, likelihood = training_rows(data, observed, len(seeds), n_components, torch_device, memory)
+    rows, likelihood = training_rows(data, observed, len(seeds), n_components, torch_device, memory, graph)
     sizes = {"n_features": rows.x.shape[1], "n_components": n_components, "n_conditions": rows.n_conditions}
     arguments = {"likelihood": likelihood, "seeds": seeds, **sizes, **settings}
     state = TrainingState(build_model(module, arguments).to(torch_device), plan, seeds, torch_device)
@@ -91,7 +95,7 @@ def train(
     record = {"module": module, "settings": settings, "training": training, "n_components": n_components}
     record["threads"] = threads
     place = {"device": torch_device.type, "precision": plan.precision}
-    identity = run_identity(record | {"seeds": seeds} | place, [data, observed], module)
+    identity = run_identity(record | {"seeds": seeds} | place, [data, observed, *([graph] if graph else [])], module)
     keeper = Checkpointer(weights.with_name("checkpoint.safetensors"), identity, checkpoint_minutes, started)
     resume_and_train(state, rows, plan, keeper, progress)
     diverged = check_divergence(state, plan, keeper)
@@ -115,13 +119,20 @@ def check_training(settings: dict) -> Training:
     """The training settings of a run, checked as those of config.yaml are."""
     required = [field.name for field in dataclasses.fields(Training) if field.default is dataclasses.MISSING]
     check_training_settings(settings, required)
+    check_guide(settings)
     return Training(**settings)
 
 
 def training_rows(
-    data: Path, observed: Path, n_seeds: int, n_components: int, device: torch.device, memory: float = 4.0
+    data: Path,
+    observed: Path,
+    n_seeds: int,
+    n_components: int,
+    device: torch.device,
+    memory: float = 4.0,
+    graph: Path | None = None,
 ) -> tuple[Rows, str]:
-    """Load the training split with the labels that may be seen.
+    """Load the training split with the labels that may be seen, and the neighbours if there is a file of them.
 
     Component k is class k of the dataset's classes in sorted order, or cluster k where clusters stand in for labels.
 
@@ -132,12 +143,14 @@ def training_rows(
         n_components: Number of components K.
         device: Where the rows go.
         memory: GiB; a larger dataset stays on disk.
+        graph: The file of nearest neighbours (.safetensors).
 
     Returns:
         The training rows, and the name of the likelihood.
 
     Raises:
-        Refused: More classes or clusters are observed than there are components.
+        Refused: More classes or clusters are observed than there are components, or the file of neighbours belongs to
+            other rows.
     """
     adata = load_dataset(data, memory)
     train = np.flatnonzero(adata.obs["split"] == "train")
@@ -145,13 +158,22 @@ def training_rows(
     if (labels.codes >= 0).any() and labels.n_categories > n_components:
         n = labels.n_categories
         raise Refused(f"n_components: found {n_components}; allowed: at least {n}, the observed classes or clusters")
-    return rows_from_dataset(adata, labels.codes, n_seeds, n_components, device, train), str(adata.uns["likelihood"])
+    rows = rows_from_dataset(adata, labels.codes, n_seeds, n_components, device, train)
+    if graph is not None:
+        neighbours = load_neighbours(graph, (adata.obs["split"] == "train").to_numpy())[train]
+        rows = rows._replace(neighbours=torch.as_tensor(neighbours, device=device))
+    return rows, str(adata.uns["likelihood"])
 
 
 def check_start(model: LatentModel, plan: Training, rows: Rows, data: Path) -> None:
-    """Raise Refused where the start of the training makes more clusters than there are training rows."""
+    """Raise Refused where the start of the training makes more clusters than there are training rows, or no graph."""
     n, k = rows.label.shape[1], rows.n_components
+    if model.has_components and plan.guide_epochs > 0 and plan.guide == "leiden":
+        if rows.neighbours is None:
+            raise Refused("training.guide: found leiden without --graph; allowed: it with the file of neighbours")
+        check_parts(rows.neighbours.cpu().numpy(), k)
     is_guided = model.has_components and plan.guide_epochs > 0 and bool((rows.label < 0).all())
+    is_guided &= plan.guide != "leiden"  # which makes fewer communities then
     if k <= n or not (is_guided or model.starts_from_clusters):
         return
     cause = f"the start of {model.name}" if model.starts_from_clusters else "the phase guide"

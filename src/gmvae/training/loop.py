@@ -47,7 +47,7 @@ def begin_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
     model, epoch = state.model, state.epoch
     phase = training.phase(epoch)
     if phase == "guide" and training.phase(epoch - 1) != "guide" and model.has_components:
-        state.label = guide_labels(model, rows, state.seeds)
+        state.label = guide_labels(model, rows, state.seeds, training.guide)
     if phase == "free":
         state.label = None
     state.remember_epoch_start()

@@ -2,8 +2,7 @@
 
 A run has up to three phases. `autoencode`: no divergences, only the reconstruction and the observed labels, so that the
 latent finds the shape of the data before a prior acts on it. `guide`: every row has a label, so that the components
-start apart from each other: its k-means cluster in the run's own latent, or, if some true labels are observed, what the
-run itself predicts from them. `free`: the objective alone.
+start apart from each other: see `training.guide`. `free`: the objective alone.
 """
 
 import math
@@ -27,10 +26,12 @@ class Training:
     kl_warmup_epochs: int = 0
     autoencode_epochs: int = 0
     guide_epochs: int = 0
+    guide: str = "kmeans"
+    guide_weight: float = 1.0
+    graph: str = "plain"
     clip: float = 0.0
     weight_decay: float = 0.0
     label_weight: float = 100.0
-    guide_weight: float = 1.0
     views: tuple[str, ...] = ()
     information: float = 0.0
     n_samples: int = 1

@@ -3,7 +3,8 @@
 import leidenalg
 import numpy as np
 
-from gmvae.runs.baselines.neighbour_graph import neighbour_graph, partition_into, row_modularity, vote_of_neighbours
+from gmvae.runs.baselines.neighbour_graph import neighbour_graph, row_modularity, shares_of_votes
+from gmvae.training.communities import partition_into
 
 
 def assign(
@@ -37,6 +38,6 @@ def assign(
         communities = leidenalg.find_partition(graph, kind, weights="weight", resolution_parameter=at, seed=seed)
         return np.array(communities.membership)
 
-    communities = partition_into(partition, n_components) if resolution is None else partition(resolution)
-    shares = vote_of_neighbours(z, train, communities, n_components, n_neighbours)
+    communities = partition_into(partition, n_components)[0] if resolution is None else partition(resolution)
+    shares = shares_of_votes(z, train, communities, n_components, n_neighbours)
     return shares, row_modularity(graph, communities, train)

@@ -5,7 +5,8 @@ import random
 import igraph
 import numpy as np
 
-from gmvae.runs.baselines.neighbour_graph import neighbour_graph, partition_into, row_modularity, vote_of_neighbours
+from gmvae.runs.baselines.neighbour_graph import neighbour_graph, row_modularity, shares_of_votes
+from gmvae.training.communities import partition_into
 
 
 def assign(
@@ -38,6 +39,6 @@ def assign(
         igraph.set_random_number_generator(random.Random(seed))  # the order in which Louvain visits the rows
         return np.array(graph.community_multilevel(weights="weight", resolution=at).membership)
 
-    communities = partition_into(partition, n_components) if resolution is None else partition(resolution)
-    shares = vote_of_neighbours(z, train, communities, n_components, n_neighbours)
+    communities = partition_into(partition, n_components)[0] if resolution is None else partition(resolution)
+    shares = shares_of_votes(z, train, communities, n_components, n_neighbours)
     return shares, row_modularity(graph, communities, train)
