@@ -45,6 +45,7 @@ rule train:
                 "n_components": plan.n_components(config, wc.task, wc.model),
                 "seeds": plan.seeds(config),
                 "graph": next(iter(step_options.graph_file(config, wc.task, wc.model)), None),
+                "encode": plan.encode(config, wc.task, wc.model),
                 "device": config["device"],
                 "threads": config["threads"],
             }

@@ -19,6 +19,7 @@ from gmvae.data.derived_sets import (
 )
 from gmvae.data.normalisation import normalise_counts
 from gmvae.data.preprocessing import NOT_SCORED, preprocess_cells
+from gmvae.data.principal_components import store_components
 from gmvae.data.split import divide_rows
 from gmvae.formats.dataset import ANNOTATIONS, check_dataset
 from gmvae.formats.labels import check_gaps, without_gap_classes
@@ -80,6 +81,7 @@ def prepare(
     print_untested_classes(adata.obs)
     adata.uns["name"] = name
     check_dataset(adata, f"dataset {output.stem}")
+    store_components(adata)
     write_h5ad(adata, output)
 
 

@@ -5,6 +5,8 @@
   (coarser labels) if they exist, which may have gaps.
 - `layers["counts"]` [N, D] and `obs["total"]` [N], for cells only: the counts, and each cell's counts over all genes
   before any selection, so that X = log1p(counts * 1e4 / total).
+- `obsm["X_pca"]` [N, L], float32: the first principal components of `X`, their mean and axes from the training rows;
+  steps that do not use them do without.
 - `uns`: `name`, `likelihood` and `shape`, the image shape.
 """
 
@@ -102,6 +104,8 @@ def check_dataset(adata: anndata.AnnData, name: str) -> None:
     check_matrix(adata.X, f"{name}: X")
     if adata.X.dtype != np.float32:
         raise Refused(f"{name}: X is {adata.X.dtype}; allowed: float32; prepare the dataset again")
+    if "X_pca" in adata.obsm:
+        check_matrix(adata.obsm["X_pca"], f"{name}: obsm['X_pca']")
     likelihood = adata.uns["likelihood"]
     if likelihood == "bernoulli":
         lowest, highest = float(adata.X.min()), float(adata.X.max())

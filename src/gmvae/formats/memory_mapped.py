@@ -44,12 +44,13 @@ def open_memory_mapped(path: Path) -> anndata.AnnData:
         path: An .h5ad file.
 
     Returns:
-        The dataset, unchecked; layers other than the counts are left out.
+        The dataset, unchecked; of its layers and of obsm, only the counts and the principal components are there.
     """
     with h5py.File(path) as file:
         layers = {"counts": map_matrix(file["layers/counts"], path)} if "counts" in file.get("layers", {}) else {}
         obs, var, uns = (read_elem(file[key]) for key in ("obs", "var", "uns"))
-        return anndata.AnnData(map_matrix(file["X"], path), obs=obs, var=var, uns=uns, layers=layers)
+        obsm = {"X_pca": map_array(file["obsm/X_pca"], path.parent)} if "X_pca" in file.get("obsm", {}) else {}
+        return anndata.AnnData(map_matrix(file["X"], path), obs=obs, var=var, uns=uns, layers=layers, obsm=obsm)
 
 
 def map_matrix(matrix: h5py.Dataset | h5py.Group, path: Path) -> np.ndarray | sparse.csr_matrix:

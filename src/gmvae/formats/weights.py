@@ -14,6 +14,40 @@ from gmvae.formats.writing import write_atomically
 from gmvae.pipeline.errors import Refused
 
 
+def model_class(module: str) -> type[nn.Module]:
+    """The class of a model.
+
+    Args:
+        module: The name of its file in gmvae/models.
+
+    Returns:
+        The class Model of the file.
+
+    Raises:
+        Refused: There is no such file, or no such class in it.
+    """
+    try:
+        file = importlib.import_module(f"gmvae.models.{module}")
+    except ModuleNotFoundError as error:
+        if error.name != f"gmvae.models.{module}":  # what the file imports is missing
+            raise
+        raise Refused(f"{module}: found no such file in src/gmvae/models; allowed: those that are there") from None
+    model = vars(file).get("Model")
+    if not inspect.isclass(model):
+        raise Refused(f"{file.__file__}: found no class Model; allowed: a class Model, which makes the file a model")
+    return model
+
+
+def takes_components(module: str) -> bool:
+    """Whether a model can encode principal components in place of what it decodes: it has the argument `n_inputs`."""
+    return "n_inputs" in inspect.signature(model_class(module)).parameters
+
+
+def encoded_input(arguments: dict) -> str:
+    """What a model with these arguments encodes: components or genes."""
+    return "genes" if arguments.get("n_inputs") is None else "components"
+
+
 def build_model(module: str, arguments: dict) -> nn.Module:
     """The model of `gmvae.models.{module}`, see gmvae.models.interface.
 
@@ -27,15 +61,7 @@ def build_model(module: str, arguments: dict) -> nn.Module:
     Raises:
         Refused: There is no such file, an argument is unknown, or the class lacks a method that every model defines.
     """
-    try:
-        file = importlib.import_module(f"gmvae.models.{module}")
-    except ModuleNotFoundError as error:
-        if error.name != f"gmvae.models.{module}":  # what the file imports is missing
-            raise
-        raise Refused(f"{module}: found no such file in src/gmvae/models; allowed: those that are there") from None
-    model = vars(file).get("Model")
-    if not inspect.isclass(model):
-        raise Refused(f"{file.__file__}: found no class Model; allowed: a class Model, which makes the file a model")
+    model = model_class(module)
     try:
         inspect.signature(model).bind(**arguments)
     except TypeError as error:

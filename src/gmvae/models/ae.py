@@ -35,6 +35,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_hidden: int = 128,
@@ -44,8 +45,9 @@ class Model(LatentModel):
     ):
         super().__init__()
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
-        self.encoder = MLP(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
+        self.encoder = MLP(draws, n_inputs, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:

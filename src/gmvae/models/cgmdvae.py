@@ -2,6 +2,7 @@
 
 Story:      w ~ p(w|c),  d ~ Dir(alpha),  y ~ Cat(d),  z ~ p(z|w,y,c) = N(mu_y(w,c), diag s²_y(w,c)),  x ~ p(x|z,c)
             the condition c (batch, treatment) is always observed; p(y|d) and p(d) do not depend on it
+            with counts the decoder's output is MLP(z,c) + b_c with free b_c
             p(w|c) = N(0, I), `prior: fixed`, or N(m_c, diag s²_c) with free m_c and s_c, `prior: learned`
 Inference:  q(z|x,c) q(w|x,c) q(y|z,c) q(d|z,c)
 
@@ -25,8 +26,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch, View
+from gmvae.nn.condition_bias import ConditionBias
 from gmvae.nn.divergences import expected_kl_categorical, kl_dirichlet, kl_normal, log_normal
 from gmvae.nn.layers import MLP, Normal, append_condition, carry_over, reparametrise
 from gmvae.nn.likelihoods import Likelihood
@@ -73,6 +76,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_style: int = 2,
@@ -92,18 +96,22 @@ class Model(LatentModel):
         self.check_setting("dirichlet", dirichlet, "network", "conjugate")
         self.check_setting("mixture_kl", mixture_kl, "closed", "sampled")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style
         self.n_components, self.n_conditions = n_components, n_conditions
         self.prior, self.dirichlet, self.mixture_kl = prior, dirichlet, mixture_kl
         self.register_buffer("alpha", torch.full((n_components,), float(alpha)))
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
-        self.z_given_x = Normal(draws, n_features + n_conditions, *hidden, n_latent, layer_norm=layer_norm)
-        self.w_given_x = Normal(draws, n_features + n_conditions, *hidden, n_style, layer_norm=layer_norm)
+        self.z_given_x = Normal(draws, n_inputs + n_conditions, *hidden, n_latent, layer_norm=layer_norm)
+        self.w_given_x = Normal(draws, n_inputs + n_conditions, *hidden, n_style, layer_norm=layer_norm)
         self.z_given_w = Normal(draws, n_style + n_conditions, n_hidden, n_latent, n_components=n_components)
         self.y_logits = MLP(draws, n_latent + n_conditions, n_hidden, n_components)
         if dirichlet == "network":
             self.d_logits = MLP(draws, n_latent + n_conditions, n_hidden, n_components)
         self.decoder = MLP(draws, n_latent + n_conditions, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
+        self.has_bias = likelihood in COUNT_LIKELIHOODS
+        if self.has_bias:
+            self.add_bias = ConditionBias(len(seeds), n_conditions, self.p.n_outputs)
         if prior == "learned":
             self.w_given_c = Normal(draws, n_conditions, n_style)
 
@@ -153,7 +161,8 @@ class Model(LatentModel):
 
     def p_x(self, z: Tensor, condition: Tensor) -> Tensor:
         """The decoder's output for p(x|z,c), [S, ..., B, L] and [S, B, C] -> [S, ..., B, n_outputs]."""
-        return self.decoder(append_condition(z, condition))
+        h = self.decoder(append_condition(z, condition))
+        return self.add_bias(h, condition) if self.has_bias else h
 
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z,c) p(w|c) sum_j p(y=j) p(z|w,y=j,c) / q(z|x,c) q(w|x,c) at the k draws, [S, k, B]."""

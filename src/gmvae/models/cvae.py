@@ -2,7 +2,7 @@
 
 Story:      z ~ p(z|c),  x ~ p(x|z,c)               the condition c (batch, treatment) is always observed
             p(z|c) = N(0, I), `prior: fixed`, or N(m_c, diag s²_c) with free m_c and s_c, `prior: learned`;
-            with `decode_condition: false` the decoder is p(x|z)
+            with `decode_condition: false` the decoder is p(x|z); with counts its output is MLP(z,c) + b_c, b_c free
 Inference:  q(z|x,c) = N(m(x,c), diag s²(x,c))
 
 Objective, to be maximised, for k draws z_i ~ q(z|x,c):
@@ -17,8 +17,10 @@ Source: Sohn 2015; thesis, sec:cvae.
 import torch
 from torch import Tensor
 
+from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch
+from gmvae.nn.condition_bias import ConditionBias
 from gmvae.nn.divergences import kl_normal, log_normal
 from gmvae.nn.layers import MLP, Normal, append_condition, carry_over, reparametrise
 from gmvae.nn.likelihoods import Likelihood
@@ -49,6 +51,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_hidden: int = 128,
@@ -63,13 +66,17 @@ class Model(LatentModel):
             raise Refused("cvae: found a dataset without conditions; allowed: one with obs[condition]; use vae")
         self.check_setting("prior", prior, "fixed", "learned")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         self.n_noise = n_latent
         self.n_conditions, self.prior = n_conditions, prior
         self.conversions = ("z",) if decode_condition else ()
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
-        self.q = Normal(draws, n_features + n_conditions, *hidden, n_latent, layer_norm=layer_norm)
+        self.q = Normal(draws, n_inputs + n_conditions, *hidden, n_latent, layer_norm=layer_norm)
         n_in = n_latent + n_conditions * decode_condition
         self.decoder = MLP(draws, n_in, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
+        self.has_bias = decode_condition and likelihood in COUNT_LIKELIHOODS
+        if self.has_bias:
+            self.add_bias = ConditionBias(len(seeds), n_conditions, self.p.n_outputs)
         if prior == "learned":
             self.z_given_c = Normal(draws, n_conditions, n_latent)
 
@@ -95,7 +102,8 @@ class Model(LatentModel):
 
     def p_x(self, z: Tensor, condition: Tensor) -> Tensor:
         """The decoder's output for p(x|z,c), [S, ..., B, L] and [S, B, C] -> [S, ..., B, n_outputs]."""
-        return self.decoder(append_condition(z, condition) if self.conversions else z)
+        h = self.decoder(append_condition(z, condition) if self.conversions else z)
+        return self.add_bias(h, condition) if self.has_bias else h
 
     def log_weights(self, batch: Batch) -> Tensor:
         """log p(x|z,c) p(z|c) / q(z|x,c) at the k draws, [S, k, B]."""

@@ -64,6 +64,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_style: int = 2,
@@ -79,12 +80,13 @@ class Model(LatentModel):
         self.check_setting("dirichlet", dirichlet, "network", "conjugate")
         self.check_setting("mixture_kl", mixture_kl, "closed", "sampled")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style
         self.n_components, self.dirichlet, self.mixture_kl = n_components, dirichlet, mixture_kl
         self.register_buffer("alpha", torch.full((n_components,), float(alpha)))
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
-        self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
-        self.q_w = Normal(draws, n_features, *hidden, n_style, layer_norm=layer_norm)
+        self.q_z = Normal(draws, n_inputs, *hidden, n_latent, layer_norm=layer_norm)
+        self.q_w = Normal(draws, n_inputs, *hidden, n_style, layer_norm=layer_norm)
         self.p_z = Normal(draws, n_style, n_hidden, n_latent, n_components=n_components)
         self.y_logits = MLP(draws, n_latent, n_hidden, n_components)
         if dirichlet == "network":

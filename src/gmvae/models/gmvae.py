@@ -61,6 +61,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_style: int = 2,
@@ -74,11 +75,12 @@ class Model(LatentModel):
         super().__init__()
         self.check_setting("mixture_kl", mixture_kl, "closed", "sampled")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style
         self.n_components, self.mixture_kl, self.kl_y_floor = n_components, mixture_kl, kl_y_floor
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
-        self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
-        self.q_w = Normal(draws, n_features, *hidden, n_style, layer_norm=layer_norm)
+        self.q_z = Normal(draws, n_inputs, *hidden, n_latent, layer_norm=layer_norm)
+        self.q_w = Normal(draws, n_inputs, *hidden, n_style, layer_norm=layer_norm)
         self.p_z = Normal(draws, n_style, n_hidden, n_latent, n_components=n_components)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
 

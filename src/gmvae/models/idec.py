@@ -55,6 +55,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_hidden: int = 128,
@@ -67,11 +68,12 @@ class Model(LatentModel):
         if refresh_epochs < 1:
             raise Refused(f"idec.refresh_epochs: found {refresh_epochs}; allowed: 1 or more")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         chi = 0.1 * n_features if cluster_weight == "auto" else float(cluster_weight)
         self.kl_weight = chi / 2 if likelihood == "normal" else chi
         self.n_components, self.refresh_epochs = n_components, refresh_epochs
         self.p = Likelihood(likelihood, len(seeds), n_features)
-        self.encoder = MLP(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
+        self.encoder = MLP(draws, n_inputs, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
         self.centres = nn.Parameter(draw_normals(draws, n_components, n_latent))  # S, K, L
         self.register_buffer("frequency", torch.ones(len(seeds), n_components))  # f_j, up to a factor

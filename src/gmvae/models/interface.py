@@ -11,6 +11,8 @@ The settings of a model in config.yaml are the keyword-only arguments of `Model.
     seeds: S values; seed s has its own parameters, initialised by its own random numbers.
     n_components: K.
     n_conditions: C, 0 for a dataset without conditions.
+    n_inputs: Length of the encoder's input, None for D. A model with this argument can encode principal components
+        while its likelihood scores all features; one without it, such as a user's own, encodes what it decodes.
 
 All seeds are trained at once: tensors with two axes or more, parameters and buffers alike, have the seeds first.
 Shapes: S seeds, k draws, B rows of a batch, N training rows, D features, L dimensions of z, W of w, K components.
@@ -22,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from gmvae.nn.batches import Batch, Rows, one_hot
+from gmvae.nn.layers import Linear
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.pipeline.errors import Refused
 
@@ -31,6 +34,8 @@ class LatentModel(nn.Module, ABC):
 
     Attributes:
         p: The likelihood p(x|z) with its parameters.
+        decoder: The network of p(x|z); the last layer gives what `p` takes. Models of counts need it: they start at the
+            data (training/start.py).
         n_noise: How many standard normals one draw of a row's latent variables takes.
         n_conditions: How many conditions the model tells apart.
         has_components: Whether it has classes y: `cluster` works.
@@ -191,7 +196,15 @@ class LatentModel(nn.Module, ABC):
     def load_training_state(self, state: dict[str, Tensor]) -> None:
         """Restore what `training_state` returned; its tensors are on the CPU."""
 
-    # Checks that models share
+    # What models share
+
+    def output_layer(self) -> Linear:
+        """The last layer of the decoder. Raises Refused where there is none."""
+        decoder = dict(self.named_children()).get("decoder")
+        layers = [] if decoder is None else [part for part in decoder.modules() if isinstance(part, Linear)]
+        if not layers:
+            raise Refused(f"{self.name}: has no self.decoder that ends in a Linear, which counts need; define it")
+        return layers[-1]
 
     @property
     def name(self) -> str:

@@ -53,6 +53,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_hidden: int = 128,
@@ -62,10 +63,11 @@ class Model(LatentModel):
     ):
         super().__init__()
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         self.n_noise, self.n_components = n_latent, n_components
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
-        self.y_logits = MLP(draws, n_features, *hidden, n_components, layer_norm=layer_norm)
-        self.z_moments = Normal(draws, n_features + n_components, *hidden, n_latent, layer_norm=layer_norm)
+        self.y_logits = MLP(draws, n_inputs, *hidden, n_components, layer_norm=layer_norm)
+        self.z_moments = Normal(draws, n_inputs + n_components, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent + n_components, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:

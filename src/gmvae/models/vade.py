@@ -59,6 +59,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_hidden: int = 128,
@@ -72,11 +73,12 @@ class Model(LatentModel):
         self.check_setting("gamma", gamma, "paper", "optimal")
         self.check_setting("initialise", initialise, "mixture", "none")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         self.n_noise = n_latent
         self.gamma, self.start = gamma, initialise
         self.starts_from_clusters = initialise == "mixture"
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
-        self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
+        self.q_z = Normal(draws, n_inputs, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
         self.y_logits = nn.Parameter(torch.zeros(len(seeds), n_components))  # S, K
         means = draw_normals(draws, n_components, n_latent, dtype=torch.float64)

@@ -40,6 +40,7 @@ class Model(LatentModel):
         seeds: list[int],
         n_components: int = 1,
         n_conditions: int = 0,
+        n_inputs: int | None = None,
         *,
         n_latent: int = 10,
         n_hidden: int = 128,
@@ -49,9 +50,10 @@ class Model(LatentModel):
     ):
         super().__init__()
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
+        n_inputs = n_inputs or n_features
         self.n_noise = n_latent
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
-        self.q_z = Normal(draws, n_features, *hidden, n_latent, layer_norm=layer_norm)
+        self.q_z = Normal(draws, n_inputs, *hidden, n_latent, layer_norm=layer_norm)
         self.decoder = MLP(draws, n_latent, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.nn.row_packing import pack_counts, pack_rows
 from gmvae.nn.row_storage import CsrRows, Matrix, find_entries, take_rows, to_coo, to_dense
+from gmvae.pipeline.errors import Refused
 
 if TYPE_CHECKING:  # only an annotation needs AnnData
     import anndata
@@ -25,7 +26,7 @@ class View(NamedTuple):
 class Batch(NamedTuple):
     """What a model sees of B rows, for S seeds; `noise` holds k standard normal vectors per row."""
 
-    x: Tensor  # S, B, D   input of the encoder
+    x: Tensor  # S, B, D   input of the encoder; as many numbers as `Model` has `n_inputs`
     target: Tensor  # S, B, D   what the likelihood scores: counts (dense or sparse) if there are any, else x
     condition: Tensor  # S, B, C   one-hot, C = 0 without conditions
     label: Tensor  # S, B, K   one-hot, zeros if the label is hidden
@@ -38,7 +39,7 @@ class Batch(NamedTuple):
 class Rows(NamedTuple):
     """The rows of a dataset in compact form; categories are integer codes on the models' device, -1 for unknown."""
 
-    x: Matrix  # N, D
+    x: Matrix  # N, D, or as many numbers as there are principal components
     target: Matrix  # N, D
     condition: Tensor  # N
     label: Tensor  # S, N   the labels that each seed may see
@@ -60,6 +61,7 @@ def rows_from_dataset(
     n_components: int,
     device: torch.device,
     positions: np.ndarray | None = None,
+    encode: str = "genes",
 ) -> Rows:
     """Rows of a dataset that keeps the contract of formats/dataset.py. On the CPU, CSR arrays are not copied.
 
@@ -70,15 +72,23 @@ def rows_from_dataset(
         n_components: K.
         device: The models' device.
         positions: Positions of the N rows in the dataset; all rows by default.
+        encode: What becomes x: genes, the dataset's X; or components, its principal components.
 
     Returns:
         N rows on the device.
+
+    Raises:
+        Refused: The dataset has no principal components.
     """
     positions = np.arange(adata.n_obs) if positions is None else positions
     if adata.uns["likelihood"] in COUNT_LIKELIHOODS:
         x, target = pack_counts(adata.X, adata.layers["counts"], positions, device)
     else:
         x = target = pack_rows(adata.X, positions, device)
+    if encode == "components":
+        if "X_pca" not in adata.obsm:
+            raise Refused("encode: found components, but the dataset has no obsm['X_pca']; prepare it again")
+        x = pack_rows(adata.obsm["X_pca"], positions, device)
     has_conditions = "condition" in adata.obs
     condition = (
         adata.obs["condition"].cat.codes.to_numpy()[positions] if has_conditions else np.full(len(positions), -1)

@@ -16,6 +16,7 @@ from gmvae.pipeline.plan import (
     accepted_settings,
     baseline_models,
     held_out_type,
+    takes_components,
     tasks,
     trained_models,
     training_settings,
@@ -56,6 +57,7 @@ def check_config(config: object) -> None:
     for task in tasks(config):
         for model in trained_models(config, task):
             check_phases(config, task, model)
+            check_balance(config, task, model)
     for name, figure_tasks in config["thesis"]["figures"].items():
         check_file(["thesis", "figures"], "figure", name)
         for task in [] if figure_tasks == "all" else figure_tasks:
@@ -115,6 +117,9 @@ def check_model(config: dict, name: str, entry: dict) -> None:
     """Check one entry of `models`: its file, its space and its settings exist."""
     if "module" in entry:
         check_file(["models", name, "module"], "model", entry["module"])
+        if entry.get("encode") == "components" and not takes_components(entry):
+            allowed = f"auto or genes, as {entry['module']} has no argument n_inputs"
+            raise config_refusal(["models", name, "encode"], "components", allowed)
     elif "response" in entry:
         check_file(["models", name, "response"], "response", entry["response"])
     else:
@@ -163,6 +168,13 @@ def check_views(config: dict, task: str, model: str) -> None:
     if "affine" in training_settings(config, task, model)["views"] and "cells" in config["datasets"][dataset]:
         allowed = f"neighbours or thinning: the rows of {dataset} are cells"
         raise config_refusal(["training", "views"], f"affine for {model} on {task}", allowed)
+
+
+def check_balance(config: dict, task: str, model: str) -> None:
+    """Refuse a start that uses labels where the task does not show them all and hold a type out."""
+    if training_settings(config, task, model)["start"] == "balanced" and held_out_type(config, task) is None:
+        allowed = "auto, data or zero; balanced uses labels, so only in tasks that predict a response"
+        raise config_refusal(["training", "start"], f"balanced for {model} on {task}", allowed)
 
 
 def check_settings(at: list[str], entry: dict, accepted: dict[str, str]) -> None:

@@ -58,6 +58,7 @@ class TrainingSettings(Entry):
     precision: Literal["auto", "float32", "float64", "bfloat16"] = None
     patience: Count = None
     diverged: Literal["fail", "keep"] = None
+    start: Literal["auto", "data", "balanced", "zero"] = None
 
 
 class Study(Entry):
@@ -121,6 +122,9 @@ class Dataset(Entry):
     download: Download = None
 
 
+Encode = Literal["auto", "components", "genes"]
+
+
 class Task(Entry):
     """A dataset, the labels that models may see, and the models."""
 
@@ -137,6 +141,7 @@ class Task(Entry):
     ]
     n_components: Positive
     models: Keys
+    encode: Encode = None
     settings: Settings = None
     training: TrainingSettings = None
     training_of: Annotated[
@@ -145,7 +150,7 @@ class Task(Entry):
 
 
 KINDS_OF_MODELS = (  # the keys that each kind needs, and those that it may have, beside name and n_components
-    ({"module"}, {"settings", "training"}),
+    ({"module"}, {"settings", "training", "encode"}),
     ({"baseline", "space"}, {"settings"}),
     ({"response"}, set()),
 )
@@ -160,6 +165,7 @@ class Model(Entry):
     response: Key = None
     space: Key = None
     n_components: Positive = None
+    encode: Encode = None
     settings: Settings = None
     training: TrainingSettings = None
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gmvae.formats.dataset import ANNOTATIONS, GRADES, load_dataset
 from gmvae.formats.labels import read_observed_labels
 from gmvae.formats.latent import showcase_rows
-from gmvae.formats.weights import load_weights
+from gmvae.formats.weights import encoded_input, load_weights
 from gmvae.formats.writing import write_h5ad
 from gmvae.nn.batches import Rows, make_batch, one_hot, rows_from_dataset, select_rows
 from gmvae.nn.inference import apply_to_rows, cluster_rows, embed_rows, importance_bounds, row_terms
@@ -64,7 +64,8 @@ def embed(
     seeds, k = arguments["seeds"], arguments["n_components"] if trained.has_components else 0
     torch.set_default_dtype(next(trained.parameters()).dtype)
     adata = load_dataset(data, memory)
-    rows = rows_from_dataset(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], torch_device)
+    hidden, encode = np.full(adata.n_obs, -1), encoded_input(arguments)
+    rows = rows_from_dataset(adata, hidden, len(seeds), arguments["n_components"], torch_device, encode=encode)
     annotations = [key for key in (*ANNOTATIONS, *GRADES, "split") if key in adata.obs]
     latent = anndata.AnnData(obs=adata.obs[annotations])
     latent.uns = {"task": task, "model": model, "seeds": np.array(seeds), "n_components": k}

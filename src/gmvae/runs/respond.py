@@ -9,7 +9,7 @@ from torch import nn
 from gmvae.data.normalisation import log_normalise
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
-from gmvae.formats.weights import load_weights
+from gmvae.formats.weights import encoded_input, load_weights
 from gmvae.nn.batches import Rows, rows_from_dataset, select_rows
 from gmvae.nn.inference import apply_to_rows
 from gmvae.nn.likelihoods import Likelihood
@@ -60,7 +60,8 @@ def respond(
     torch.set_default_dtype(next(trained.parameters()).dtype)
     adata = load_dataset(data)
     cells = find_held_out(adata, label, condition)
-    rows = rows_from_dataset(adata, np.full(adata.n_obs, -1), len(seeds), arguments["n_components"], torch_device)
+    hidden, encode = np.full(adata.n_obs, -1), encoded_input(arguments)
+    rows = rows_from_dataset(adata, hidden, len(seeds), arguments["n_components"], torch_device, encode=encode)
     rows = select_rows(rows, torch.as_tensor(np.flatnonzero(cells.control), device=torch_device))
     total = adata.obs["total"].to_numpy()[cells.control] if "total" in adata.obs else None
     predictions = {}
@@ -91,7 +92,7 @@ def predict_cells(
     """
     draws = make_generators(seeds, "respond", rows.device)
     counts = [np.random.default_rng(derive_key(seed, "respond counts")) for seed in seeds]
-    predictions = np.zeros((len(seeds), *rows.x.shape))
+    predictions = np.zeros((len(seeds), *rows.target.shape))
     for _ in range(n_draws):
         means = apply_to_rows(lambda batch: model.convert(batch, condition, through), rows, model, draws)
         for s, mean in enumerate(means.double().cpu().numpy()):

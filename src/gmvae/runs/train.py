@@ -12,8 +12,9 @@ import torch
 
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.labels import read_observed_labels
+from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.formats.provenance import describe_run
-from gmvae.formats.weights import build_model, save_weights
+from gmvae.formats.weights import build_model, save_weights, takes_components
 from gmvae.formats.writing import write_csv, write_json
 from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Rows, rows_from_dataset
@@ -28,6 +29,7 @@ from gmvae.training.neighbour_file import load_neighbours
 from gmvae.training.precision import choose_precision
 from gmvae.training.progress import Progress
 from gmvae.training.schedule import Training
+from gmvae.training.start import start_at_data
 from gmvae.training.state import EXPLODED, TrainingState
 from gmvae.training.view_checks import check_views
 
@@ -46,6 +48,7 @@ def train(
     n_components: int,
     seeds: list[int],
     graph: Path | None = None,
+    encode: str = "auto",
     device: str = "auto",
     threads: int = 1,
     memory: float = 4.0,
@@ -69,6 +72,8 @@ def train(
         n_components: Number of components K.
         seeds: One or more seeds, trained together.
         graph: The file of nearest neighbours (.safetensors), for guide leiden and views of neighbours.
+        encode: What the encoder sees: genes, the dataset's X; components, its principal components; or auto, components
+            if the dataset has counts and the model has an argument `n_inputs`.
         device: Where to compute: auto, cpu or cuda.
         threads: Number of compute threads.
         memory: GiB; a larger dataset stays on disk.
@@ -86,13 +91,21 @@ def train(
     plan, torch_device = check_training(training), choose_device(device)
     plan = dataclasses.replace(plan, precision=choose_precision(plan.precision, torch_device))
     torch.set_default_dtype(DTYPES[plan.precision])
-    rows, likelihood = training_rows(data, observed, len(seeds), n_components, torch_device, memory, graph)
-    sizes = {"n_features": rows.x.shape[1], "n_components": n_components, "n_conditions": rows.n_conditions}
+    encode = choose_input(encode, module)
+    rows, likelihood, encode = training_rows(
+        data, observed, len(seeds), n_components, torch_device, memory, graph, encode
+    )
+    sizes = {"n_features": rows.target.shape[1], "n_components": n_components, "n_conditions": rows.n_conditions}
+    sizes |= {"n_inputs": rows.x.shape[1]} if encode == "components" else {}
     arguments = {"likelihood": likelihood, "seeds": seeds, **sizes, **settings}
-    state = TrainingState(build_model(module, arguments).to(torch_device), plan, seeds, torch_device)
-    check_start(state.model, plan, rows, data)
-    check_views(state.model, plan, rows, likelihood, data)
+    model = build_model(module, arguments).to(torch_device)
+    check_start(model, plan, rows, data)
+    check_views(model, plan, rows, likelihood, data)
+    if plan.start != "zero":
+        start_at_data(model, rows, plan.start == "balanced")
+    state = TrainingState(model, plan, seeds, torch_device)
     record = {"module": module, "settings": settings, "training": training, "n_components": n_components}
+    record["encode"] = encode
     record["threads"] = threads
     place = {"device": torch_device.type, "precision": plan.precision}
     identity = run_identity(record | {"seeds": seeds} | place, [data, observed, *([graph] if graph else [])], module)
@@ -123,6 +136,14 @@ def check_training(settings: dict) -> Training:
     return Training(**settings)
 
 
+def choose_input(encode: str, module: str) -> str:
+    """What a model is to encode: auto becomes genes for one that encodes what it decodes. Raises Refused."""
+    allowed = ("auto", "components", "genes") if takes_components(module) else ("auto", "genes")
+    if encode not in allowed:
+        raise Refused(f"encode: found {encode!r} for {module}; allowed: {', '.join(allowed)}")
+    return encode if len(allowed) == 3 else "genes"
+
+
 def training_rows(
     data: Path,
     observed: Path,
@@ -131,7 +152,8 @@ def training_rows(
     device: torch.device,
     memory: float = 4.0,
     graph: Path | None = None,
-) -> tuple[Rows, str]:
+    encode: str = "genes",
+) -> tuple[Rows, str, str]:
     """Load the training split with the labels that may be seen, and the neighbours if there is a file of them.
 
     Component k is class k of the dataset's classes in sorted order, or cluster k where clusters stand in for labels.
@@ -144,13 +166,14 @@ def training_rows(
         device: Where the rows go.
         memory: GiB; a larger dataset stays on disk.
         graph: The file of nearest neighbours (.safetensors).
+        encode: genes, components or auto, which is components for counts.
 
     Returns:
-        The training rows, and the name of the likelihood.
+        The training rows, the name of the likelihood, and what is encoded: genes or components.
 
     Raises:
-        Refused: More classes or clusters are observed than there are components, or the file of neighbours belongs to
-            other rows.
+        Refused: More classes or clusters are observed than there are components, there are no principal components, or
+            the file of neighbours belongs to other rows.
     """
     adata = load_dataset(data, memory)
     train = np.flatnonzero(adata.obs["split"] == "train")
@@ -158,11 +181,14 @@ def training_rows(
     if (labels.codes >= 0).any() and labels.n_categories > n_components:
         n = labels.n_categories
         raise Refused(f"n_components: found {n_components}; allowed: at least {n}, the observed classes or clusters")
-    rows = rows_from_dataset(adata, labels.codes, n_seeds, n_components, device, train)
+    likelihood = str(adata.uns["likelihood"])
+    if encode == "auto":
+        encode = "components" if likelihood in COUNT_LIKELIHOODS else "genes"
+    rows = rows_from_dataset(adata, labels.codes, n_seeds, n_components, device, train, encode)
     if graph is not None:
         neighbours = load_neighbours(graph, (adata.obs["split"] == "train").to_numpy())[train]
         rows = rows._replace(neighbours=torch.as_tensor(neighbours, device=device))
-    return rows, str(adata.uns["likelihood"])
+    return rows, likelihood, encode
 
 
 def check_start(model: LatentModel, plan: Training, rows: Rows, data: Path) -> None:

@@ -38,6 +38,7 @@ class Training:
     precision: str = "float32"
     patience: int = 0
     diverged: str = "fail"
+    start: str = "data"
 
     def phase(self, epoch: int) -> str:
         """autoencode, guide or free, for an epoch counted from 0."""
