@@ -3,6 +3,8 @@
 Story:      w ~ p(w|c),  d ~ Dir(alpha),  y ~ Cat(d),  z ~ p(z|w,y,c) = N(mu_y(w,c), diag s²_y(w,c)),  x ~ p(x|z,c)
             the condition c (batch, treatment) is always observed; p(y|d) and p(d) do not depend on it
             with counts the decoder's output is MLP(z,c) + b_c with free b_c
+            `components: free` has p(z|w,y), q(y|z) and q(d|z) without c: a component that depends on c is asked for a
+            pair (y, c) that it never saw where a class was held out of a condition
             p(w|c) = N(0, I), `prior: fixed`, or N(m_c, diag s²_c) with free m_c and s_c, `prior: learned`
 Inference:  q(z|x,c) q(w|x,c) q(y|z,c) q(d|z,c)
 
@@ -57,6 +59,7 @@ class Model(LatentModel):
         n_layers: Hidden layers.
         alpha: Concentration of the symmetric Dirichlet prior.
         prior: p(w|c): fixed or learned.
+        components: Whether p(z|w,y,c), q(y|z,c) and q(d|z,c) depend on c: conditional, or free of it.
         dirichlet: The concentration a of q(d|z): network or conjugate.
         mixture_kl: The form of kl_z: closed or sampled.
         layer_norm: Whether to normalise each row before each ReLU.
@@ -84,6 +87,7 @@ class Model(LatentModel):
         n_layers: int = 2,
         alpha: float = 1.0,
         prior: str = "fixed",
+        components: str = "conditional",
         dirichlet: str = "network",
         mixture_kl: str = "closed",
         layer_norm: bool = False,
@@ -93,21 +97,23 @@ class Model(LatentModel):
         if not n_conditions:
             raise Refused("cgmdvae: found a dataset without conditions; allowed: one with obs[condition]; use gmdvae")
         self.check_setting("prior", prior, "fixed", "learned")
+        self.check_setting("components", components, "conditional", "free")
         self.check_setting("dirichlet", dirichlet, "network", "conjugate")
         self.check_setting("mixture_kl", mixture_kl, "closed", "sampled")
         draws, hidden = make_generators(seeds, "init"), [n_hidden] * n_layers
         n_inputs = n_inputs or n_features
         self.n_latent, self.n_style, self.n_noise = n_latent, n_style, n_latent + n_style
         self.n_components, self.n_conditions = n_components, n_conditions
-        self.prior, self.dirichlet, self.mixture_kl = prior, dirichlet, mixture_kl
+        self.prior, self.components, self.dirichlet, self.mixture_kl = prior, components, dirichlet, mixture_kl
         self.register_buffer("alpha", torch.full((n_components,), float(alpha)))
         self.p = Likelihood(likelihood, len(seeds), n_features, variance)
+        n_given = n_conditions if components == "conditional" else 0
         self.z_given_x = Normal(draws, n_inputs + n_conditions, *hidden, n_latent, layer_norm=layer_norm)
         self.w_given_x = Normal(draws, n_inputs + n_conditions, *hidden, n_style, layer_norm=layer_norm)
-        self.z_given_w = Normal(draws, n_style + n_conditions, n_hidden, n_latent, n_components=n_components)
-        self.y_logits = MLP(draws, n_latent + n_conditions, n_hidden, n_components)
+        self.z_given_w = Normal(draws, n_style + n_given, n_hidden, n_latent, n_components=n_components)
+        self.y_logits = MLP(draws, n_latent + n_given, n_hidden, n_components)
         if dirichlet == "network":
-            self.d_logits = MLP(draws, n_latent + n_conditions, n_hidden, n_components)
+            self.d_logits = MLP(draws, n_latent + n_given, n_hidden, n_components)
         self.decoder = MLP(draws, n_latent + n_conditions, *hidden[::-1], self.p.n_outputs, layer_norm=layer_norm)
         self.has_bias = likelihood in COUNT_LIKELIHOODS
         if self.has_bias:
@@ -140,13 +146,13 @@ class Model(LatentModel):
 
     def q_y(self, z: Tensor, condition: Tensor) -> Tensor:
         """log q(y|z,c), [S, k, B, L] and [S, B, C] -> [S, k, B, K]."""
-        return self.y_logits(append_condition(z, condition)).log_softmax(-1)
+        return self.y_logits(self.append_given(z, condition)).log_softmax(-1)
 
     def q_d(self, z: Tensor, y: Tensor, condition: Tensor) -> Tensor:
         """The concentration a of q(d|z,c) = Dir(a), from z [S, k, B, L], q(y|z,c) and c -> [S, k, B, K]."""
         if self.dirichlet == "conjugate":
             return self.alpha + y
-        return softplus(self.d_logits(append_condition(z, condition))) + 1e-3
+        return softplus(self.d_logits(self.append_given(z, condition))) + 1e-3
 
     def p_w(self, condition: Tensor) -> Moments:
         """Mean and log-variance of p(w|c), [S, B, C] -> [S, B, W]; zeros where the prior is fixed."""
@@ -157,7 +163,11 @@ class Model(LatentModel):
 
     def p_z(self, w: Tensor, condition: Tensor) -> Moments:
         """Mean and log-variance of p(z|w,y,c) for every y, [S, ..., B, W] and [S, B, C] -> [S, ..., B, K, L]."""
-        return self.z_given_w(append_condition(w, condition))
+        return self.z_given_w(self.append_given(w, condition))
+
+    def append_given(self, h: Tensor, condition: Tensor) -> Tensor:
+        """What the components see: z or w with c behind it, or alone where the components are free of c."""
+        return append_condition(h, condition) if self.components == "conditional" else h
 
     def p_x(self, z: Tensor, condition: Tensor) -> Tensor:
         """The decoder's output for p(x|z,c), [S, ..., B, L] and [S, B, C] -> [S, ..., B, n_outputs]."""
@@ -203,22 +213,21 @@ class Model(LatentModel):
         p_z = self.p_z(mean + (log_variance / 2).exp() * noise, c)  # S, n, K, L
         return sample_mixture(p_z, self.p_y().expand(len(draws), -1), component, draws)
 
-    def convert(self, batch: Batch, condition: int, through: str | None = None) -> Tensor:
-        """E[x|z',c'], the mean over the draws, [S, B, D].
+    def conversion_means(
+        self, batch: Batch, condition: int, through: str | None = None, shift: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """E[x|z,c] and E[x|z',c'] at the draws, [S, k, B, D].
 
-        Through z: z' = z, decoded under c'. Through w (the default): style and likeliest class stay, z' = mu_y(w',c')
-        with w' the style carried to p(w|c').
+        Through z: z' = z, or z + shift. Through w (the default): style and likeliest class stay, z = mu_y(w,c) and
+        z' = mu_y(w',c'), with w' the style carried to p(w|c').
         """
         through = through or "w"
-        self.check_setting("convert", through, *self.conversions)
-        new, (_, _, z, w) = self.condition_rows(condition, batch.x), self.posterior_draws(batch)
+        self.check_conversion(through, shift)
+        c, new, (_, _, z, w) = batch.condition, self.condition_rows(condition, batch.x), self.posterior_draws(batch)
+        moved = z if shift is None else z + shift[:, None, None]
         if through == "w":
-            y = self.cluster(batch).argmax(-1)  # S, B
-            w = carry_over(w, self.p_w(batch.condition), self.p_w(new))
-            z = select_component(self.p_z(w, new)[0], y.unsqueeze(1).expand(w.shape[:-1]))
-        return self.p.mean(self.p_x(z, new), library_size(batch.target).unsqueeze(1)).mean(1)
-
-
-def component_moments(moments: Tensor, y: Tensor) -> Tensor:
-    """What belongs to component y, [..., K, L] and [...] -> [..., L]."""
-    return moments.gather(-2, y[..., None, None].expand(*y.shape, 1, moments.shape[-1])).squeeze(-2)
+            y = self.cluster(batch).argmax(-1).unsqueeze(1).expand(w.shape[:-1])  # S, k, B
+            carried = carry_over(w, self.p_w(c), self.p_w(new))
+            z, moved = (select_component(self.p_z(*pair)[0], y) for pair in ((w, c), (carried, new)))
+        library = library_size(batch.target).unsqueeze(1)
+        return self.p.mean(self.p_x(z, c), library), self.p.mean(self.p_x(moved, new), library)

@@ -129,11 +129,15 @@ class Model(LatentModel):
         mean, log_variance = self.p_z(self.condition_rows(condition or 0, noise))
         return mean + (log_variance / 2).exp() * noise
 
-    def convert(self, batch: Batch, condition: int, through: str | None = None) -> Tensor:
-        """E[x|z',c'], z' the draws of z carried to p(z|c'); the mean over the draws, [S, B, D]."""
+    def conversion_means(
+        self, batch: Batch, condition: int, through: str | None = None, shift: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """E[x|z,c] and E[x|z',c'] at the draws of z, [S, k, B, D]; z' is z carried to p(z|c'), or z + shift."""
         if not self.conversions:
             raise Refused("cvae: its decoder does not see the condition; set `decode_condition: true` to convert")
-        self.check_setting("convert", through or "z", *self.conversions)
-        new = self.condition_rows(condition, batch.x)
-        z = carry_over(reparametrise(*self.q_z(batch), batch.noise), self.p_z(batch.condition), self.p_z(new))
-        return self.p.mean(self.p_x(z, new), library_size(batch.target).unsqueeze(1)).mean(1)
+        self.check_conversion(through or "z", shift)
+        c, new = batch.condition, self.condition_rows(condition, batch.x)
+        z = reparametrise(*self.q_z(batch), batch.noise)
+        moved = carry_over(z, self.p_z(c), self.p_z(new)) if shift is None else z + shift[:, None, None]
+        library = library_size(batch.target).unsqueeze(1)
+        return self.p.mean(self.p_x(z, c), library), self.p.mean(self.p_x(moved, new), library)

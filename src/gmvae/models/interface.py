@@ -46,7 +46,7 @@ class LatentModel(nn.Module, ABC):
         is_linear: Whether its decoder is affine: `plane` works.
         kl_weight: The model's own weight of all `kl_*` terms in the loss; multiplies the schedule's.
         starts_from_clusters: Whether `initialise` fits a clustering, which needs a training row for each component.
-        conversions: What `convert` can go through, the model's own choice first; empty where it cannot convert.
+        conversions: What conversion can go through, the model's own choice first; empty where it cannot convert.
     """
 
     p: Likelihood
@@ -154,21 +154,34 @@ class LatentModel(nn.Module, ABC):
         """
         raise Refused(f"{self.name}: its decoder is not linear, so it spans no plane; use linear_ae")
 
-    def convert(self, batch: Batch, condition: int, through: str | None = None) -> Tensor:
-        """What each row would be under another condition.
+    def conversion_means(
+        self, batch: Batch, condition: int, through: str | None = None, shift: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The mean of x at each row's (z, c) and at the (z', c') that it is converted to, decoded at the same draws.
+
+        Their difference is the change that the model predicts, whatever it reconstructs; 0 to the bit where z' = z.
 
         Args:
-            batch: B rows; k noise vectors give k conversions, which are averaged.
-            condition: The code of the new condition.
+            batch: B rows with k noise vectors each.
+            condition: The code of the new condition c'.
             through: One of `conversions`; None takes the first.
+            shift: What is added to z in place of the model's own way to z', [S, L]; only through z.
 
         Returns:
-            The mean of x, [S, B, D].
+            E[x|z,c] and E[x|z',c'], [S, k, B, D] each; k is 1 where posterior means are converted.
 
         Raises:
             Refused: The model cannot convert, or not so.
         """
         raise Refused(f"{self.name}: is not conditional, so it cannot convert to a condition; use cvae or cgmdvae")
+
+    def convert(self, batch: Batch, condition: int, through: str | None = None) -> Tensor:
+        """What each row would be under another condition: E[x|z',c'], the mean over the k draws, [S, B, D].
+
+        Raises:
+            Refused: The model cannot convert, or not so.
+        """
+        return self.conversion_means(batch, condition, through)[1].mean(1)
 
     # What a model may do around the training steps, and keep beside parameters and buffers
 
@@ -215,6 +228,14 @@ class LatentModel(nn.Module, ABC):
         """Refuse a value of a setting that is not allowed."""
         if value not in allowed:
             raise Refused(f"{self.name}.{setting}: found {value!r}; allowed: {', '.join(allowed)}")
+
+    def check_conversion(self, through: str, shift: Tensor | None) -> None:
+        """Refuse a way of conversion that the model does not have, and a shift of z through anything but z."""
+        self.check_setting("convert", through, *self.conversions)
+        if shift is not None and through != "z":
+            raise Refused(
+                f"{self.name}: shift: found one through {through}; allowed: none, z is made anew there; use z"
+            )
 
     def check_component(self, component: int | None) -> None:
         """Refuse any component where the model has none."""

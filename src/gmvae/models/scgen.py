@@ -149,16 +149,23 @@ class Model(LatentModel):
             raise Refused(f"scgen: condition: found {condition}; allowed: none, its prior is N(0, I); use cgmdvae")
         return draw_normals(draws, n, self.n_noise)
 
-    def convert(self, batch: Batch, condition: int, through: str | None = None) -> Tensor:
-        """nu(m(x) + delta), [S, B, D]."""
+    def conversion_means(
+        self, batch: Batch, condition: int, through: str | None = None, shift: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """nu(m(x)) and nu(m(x) + delta), or a shift in place of delta, [S, 1, B, D] each."""
         self.check_condition(condition)
-        self.check_setting("convert", through or "z", *self.conversions)
+        self.check_conversion(through or "z", shift)
         z = self.embed(batch)
+        moved = z + (self.row_delta(batch, condition) if shift is None else shift[:, None])
+        return self.decoder(z).unsqueeze(1), self.decoder(moved).unsqueeze(1)
+
+    def row_delta(self, batch: Batch, condition: int) -> Tensor:
+        """delta from each row's condition to this one, [S, B, L]; refused where it is not known."""
         own = batch.condition.argmax(-1, keepdim=True)  # S, B, 1
-        delta = self.delta[:, :, condition].gather(1, own.expand_as(z))
+        delta = self.delta[:, :, condition].gather(1, own.expand(-1, -1, self.n_noise))
         if not torch.isfinite(delta).all():
             raise Refused(f"scgen: no delta to condition {condition} is known; train on rows of both that share types")
-        return self.decoder(z + delta)
+        return delta
 
 
 def means_by_type(z: Tensor, label: Tensor, condition: Tensor, n_conditions: int) -> tuple[Tensor, Tensor]:

@@ -183,8 +183,10 @@ def carry_over(z: Tensor, source: tuple[Tensor, Tensor], target: tuple[Tensor, T
         target: Mean and log-variance of the second normal, [S, B, L] each.
 
     Returns:
-        Moved draws, [S, k, B, L].
+        Moved draws, [S, k, B, L]; where both normals are the same, the draws themselves to the bit.
     """
     (mean, log_variance), (new_mean, new_log_variance) = source, target
     scale = ((new_log_variance - log_variance) / 2).exp()
-    return new_mean.unsqueeze(1) + scale.unsqueeze(1) * (z - mean.unsqueeze(1))
+    moved = new_mean.unsqueeze(1) + scale.unsqueeze(1) * (z - mean.unsqueeze(1))
+    same = (new_mean == mean) & (new_log_variance == log_variance)
+    return torch.where(same.unsqueeze(1), z, moved)

@@ -24,7 +24,7 @@ PLUGINS = {  # kinds of files that the config names: their package, and what mak
 ARGUMENTS = {
     "reader": 1,
     "baseline": 5,
-    "response": 3,
+    "response": 4,
     "figure": 2,
 }  # how many the steps hand over by place, or at least
 

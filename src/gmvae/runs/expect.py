@@ -9,6 +9,7 @@ from gmvae.formats.provenance import describe_run
 from gmvae.formats.writing import write_json
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.sources import parameter_names
 from gmvae.runs.held_out import dense_double, find_held_out, write_responses
 
 
@@ -31,7 +32,9 @@ def expect(
         output: The csv file of measures to write, with the columns of metrics.csv.
         profiles: The csv file of mean profiles to write, one line per gene.
         provenance: The JSON file to write on settings, seeds, versions and time.
-        name: How the change is predicted, a file of gmvae/runs/responses; it sees training cells only.
+        name: How the change is predicted, a file of gmvae/runs/responses; it sees training cells and the type's
+            control cells only. One that takes the argument `stimulated` is a reference and sees the held-out cells; the
+            ceiling of the measures of the change is written beside it.
         task: Name of the task, for the column.
         model: Name of the model, for the column.
         seeds: The study's seeds; all get the same values.
@@ -50,11 +53,18 @@ def expect(
     labels = adata.obs["label"].to_numpy(dtype=str)[train]
     treated = (adata.obs["condition"] == condition).to_numpy()[train]
     response = importlib.import_module(f"gmvae.runs.responses.{name}")
-    change = response.change(dense_double(adata.X, train), labels, treated)
-    prediction = dense_double(adata.X, cells.control) + change
-    write_responses({"": dict.fromkeys(seeds, prediction)}, adata, cells, task, model, output, profiles)
+    control = dense_double(adata.X, cells.control)
+    real = {"stimulated": dense_double(adata.X, cells.stimulated)} if is_reference(name) else {}
+    change = response.change(dense_double(adata.X, train), labels, treated, control, **real)
+    predictions = {"": dict.fromkeys(seeds, control + change)}
+    write_responses(predictions, adata, cells, task, model, output, profiles, with_ceiling=is_reference(name))
     seconds = time.perf_counter() - start
     write_json(describe_run({"response": name}, seeds, "cpu", seconds), provenance)
+
+
+def is_reference(name: str) -> bool:
+    """Whether an expectation takes the cells that are to be predicted."""
+    return "stimulated" in parameter_names(f"gmvae.runs.responses.{name}", "change")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,12 @@ from scipy import sparse
 from gmvae.formats.metrics_table import COLUMNS
 from gmvae.formats.writing import write_csv
 from gmvae.pipeline.errors import Refused
-from gmvae.runs.response_measures import differential_genes, example_change, response_measures
+from gmvae.runs.response_measures import (
+    change_ceiling,
+    differential_genes,
+    example_change,
+    response_measures,
+)
 
 
 class HeldOut(NamedTuple):
@@ -76,6 +81,7 @@ def write_responses(
     model: str,
     output: Path,
     profiles: Path,
+    with_ceiling: bool = False,
 ) -> None:
     """Write how near predictions are to the real cells, and the mean profiles behind that.
 
@@ -90,6 +96,7 @@ def write_responses(
         profiles: The csv file of profiles, one line per gene: `differential` (rank among the genes that differ most,
             from 1; 0 for other genes), the real `stimulated` profile and `change`, and `predicted_{way}{seed}` and
             `predicted_change_{way}{seed}`; changes are those of the first halving.
+        with_ceiling: Whether to write `ceiling_change_r2` and `ceiling_change_r2_score`, too, for every seed.
     """
     control, stimulated = dense_double(adata.X, cells.control), dense_double(adata.X, cells.stimulated)
     rows = []
@@ -97,6 +104,10 @@ def write_responses(
         for seed, prediction in sorted(by_seed.items()):
             measures = response_measures(prediction, control, stimulated)
             rows += [(task, model, seed, "test", f"response_{way}{name}", value) for name, value in measures.items()]
+    if with_ceiling:
+        ceiling = change_ceiling(control, stimulated)
+        names = [f"response_ceiling_change_{measure}" for measure in ("r2", "r2_score")]
+        rows += [(task, model, seed, "test", name, ceiling) for seed in predictions[""] for name in names]
     rows.sort(key=lambda row: (row[2], row[4]))
     write_csv(pd.DataFrame(rows, columns=COLUMNS), output)
     columns = {"gene": adata.var_names} | profile_columns(predictions, control, stimulated)

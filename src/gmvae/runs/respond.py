@@ -2,22 +2,25 @@
 
 from pathlib import Path
 
+import anndata
 import numpy as np
 import torch
 from torch import nn
 
-from gmvae.data.normalisation import log_normalise
 from gmvae.formats.dataset import load_dataset
-from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
+from gmvae.formats.labels import read_observed_labels
 from gmvae.formats.weights import encoded_input, load_weights
-from gmvae.nn.batches import Rows, rows_from_dataset, select_rows
-from gmvae.nn.inference import apply_to_rows
-from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.random_streams import derive_key, make_generators
+from gmvae.nn.batches import rows_from_dataset, select_rows
+from gmvae.nn.inference import embed_rows
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.runs.held_out import find_held_out, write_responses
+from gmvae.runs.held_out import dense_double, find_held_out, write_responses
+from gmvae.runs.near_delta import FIXED_FACTOR, choose_factors, find_latent_changes, stack_shifts
+from gmvae.runs.residual import Cells, add_change, predict_cells
+from gmvae.runs.responses import kriging
 from gmvae.training.device import choose_device
+
+DELTAS = ("none", "global", "near")
 
 
 def respond(
@@ -29,11 +32,20 @@ def respond(
     model: str,
     label: str,
     condition: str,
-    n_draws: int = 16,
+    observed: Path | None = None,
+    delta: str = "near",
+    n_draws: int = 8,
     device: str = "auto",
     threads: int = 1,
 ) -> None:
     """Convert the type's control cells to the condition, and compare the result with its real cells, for each seed.
+
+    Each form of the prediction has a prefix in the names of its measures. Through what the model converts by its own
+    choice: none for the plain form, `residual_` for the change added to the cell; `z_` and `residual_z_` for a model
+    that can convert through z as well. If the task reveals types of training cells: `near_` (or `global_`), residual
+    and with the change of z of the seen types added, whose length the seen types choose; `combined_`, its mean with
+    kriging; `near_fixed_` and `combined_fixed_`, the same with the length that was chosen with the types of Kang in
+    sight.
 
     Args:
         data: The prepared dataset (.h5ad).
@@ -44,14 +56,18 @@ def respond(
         model: Name of the model, for the column.
         label: The held-out type.
         condition: The condition under which it was held out.
-        n_draws: Number of predictions of each control cell.
+        observed: The labels that the model may see (csv of row, label); without labels there is no delta.
+        delta: Which change of z is added: near, global (distance has no part) or none.
+        n_draws: Number of draws of z, and of counts, that a prediction is the mean of.
         device: Where to compute: auto, cpu or cuda.
         threads: Number of compute threads.
 
     Raises:
-        Refused: These cells were not held out, the model cannot convert to a condition, or its counts are
-            zero-inflated.
+        Refused: These cells were not held out, the model cannot convert to a condition, its counts are zero-inflated,
+            or delta is unknown.
     """
+    if delta not in DELTAS:
+        raise Refused(f"delta: found {delta!r}; allowed: {', '.join(DELTAS)}")
     torch.set_num_threads(threads)
     torch_device = choose_device(device)
     trained, description = load_weights(weights, torch_device)
@@ -59,16 +75,39 @@ def respond(
     seeds = arguments["seeds"]
     torch.set_default_dtype(next(trained.parameters()).dtype)
     adata = load_dataset(data)
-    cells = find_held_out(adata, label, condition)
+    held_out = find_held_out(adata, label, condition)
+    control = load_cells(adata, held_out.control, arguments, torch_device)
+    predictions = predict_by_way(trained, control, seeds, held_out.condition, n_draws)
+    if delta != "none" and observed is not None:
+        codes = np.where(adata.obs["split"] == "train", read_observed_labels(adata.obs, observed).codes, -1)
+        known = load_cells(adata, codes >= 0, arguments, torch_device)
+        treated = (adata.obs["condition"].cat.codes.to_numpy() == held_out.condition)[codes >= 0]
+        types = codes[codes >= 0], treated
+        predictions |= predict_with_delta(trained, control, known, types, seeds, held_out.condition, n_draws, delta)
+    by_seed = {way: dict(zip(seeds, values, strict=True)) for way, values in predictions.items()}
+    write_responses(by_seed, adata, held_out, task, model, output, profiles)
+
+
+def load_cells(adata: anndata.AnnData, mask: np.ndarray, arguments: dict, device: torch.device) -> Cells:
+    """The cells of a mask [N], as dense rows of the model that has these arguments, and on the scale of X."""
+    n_seeds, n_components = len(arguments["seeds"]), arguments["n_components"]
     hidden, encode = np.full(adata.n_obs, -1), encoded_input(arguments)
-    rows = rows_from_dataset(adata, hidden, len(seeds), arguments["n_components"], torch_device, encode=encode)
-    rows = select_rows(rows, torch.as_tensor(np.flatnonzero(cells.control), device=torch_device))
-    total = adata.obs["total"].to_numpy()[cells.control] if "total" in adata.obs else None
+    rows = rows_from_dataset(adata, hidden, n_seeds, n_components, device, encode=encode)
+    rows = select_rows(rows, torch.as_tensor(np.flatnonzero(mask), device=device))
+    total = adata.obs["total"].to_numpy()[mask] if "total" in adata.obs else None
+    return Cells(rows, dense_double(adata.X, mask), total)
+
+
+def predict_by_way(
+    model: nn.Module, control: Cells, seeds: list[int], condition: int, n_draws: int
+) -> dict[str, np.ndarray]:
+    """The plain and the residual conversion of each control cell, [S, n, D], by prefix, through all that there is."""
     predictions = {}
-    for way, through in conversion_ways(trained).items():
-        by_seed = predict_cells(trained, rows, seeds, cells.condition, total, n_draws, through)
-        predictions[way] = dict(zip(seeds, by_seed, strict=True))
-    write_responses(predictions, adata, cells, task, model, output, profiles)
+    for way, through in conversion_ways(model).items():
+        prediction = predict_cells(model, control, seeds, condition, n_draws, through)
+        predictions[way] = prediction.after
+        predictions[f"residual_{way}"] = add_change(control.x, prediction)
+    return predictions
 
 
 def conversion_ways(model: nn.Module) -> dict[str, str | None]:
@@ -76,41 +115,37 @@ def conversion_ways(model: nn.Module) -> dict[str, str | None]:
     return {"": None} | {f"{through}_": through for through in model.conversions[1:]}
 
 
-def predict_cells(
+def predict_with_delta(
     model: nn.Module,
-    rows: Rows,
+    control: Cells,
+    known: Cells,
+    types: tuple[np.ndarray, np.ndarray],
     seeds: list[int],
     condition: int,
-    total: np.ndarray | None,
     n_draws: int,
-    through: str | None,
-) -> np.ndarray:
-    """Predict each row under the condition, as the mean of n_draws predictions [S, N, D].
+    delta: str,
+) -> dict[str, np.ndarray]:
+    """The residual conversion with a change of z of the seen types, and its mean with kriging, [S, n, D], by prefix.
 
-    For a model of counts, one prediction is a cell: counts drawn from p(x|z,c') and log-normalised with the control
-    cell's `total` [N], as real counts are. The logarithm of a mean count would be too large, most for sparse genes.
+    Nothing if no type is seen under both conditions. `types`: the type of each known cell, and whether it is treated.
     """
-    draws = make_generators(seeds, "respond", rows.device)
-    counts = [np.random.default_rng(derive_key(seed, "respond counts")) for seed in seeds]
-    predictions = np.zeros((len(seeds), *rows.target.shape))
-    for _ in range(n_draws):
-        means = apply_to_rows(lambda batch: model.convert(batch, condition, through), rows, model, draws)
-        for s, mean in enumerate(means.double().cpu().numpy()):
-            predictions[s] += as_seen_by_models(mean, model.p, s, total, counts[s]) / n_draws
+    latent = find_latent_changes(model, known.rows, *types)
+    if not len(latent[0].names):
+        return {}
+    centres = list(embed_rows(model, control.rows).mean(1).double().cpu().numpy())
+    if delta == "near":
+        chosen = choose_factors(model, known, *types, latent, seeds, condition)
+        factors = {"near_": chosen, "near_fixed_": [FIXED_FACTOR] * len(seeds)}
+    else:
+        factors = {"global_": [np.inf] * len(seeds)}
+    by_kriging = control.x + kriging.change(known.x, *types, control.x)
+    predictions = {}
+    for way, of_seeds in factors.items():
+        shift = stack_shifts(latent, centres, of_seeds, control.rows.device)
+        moved = add_change(control.x, predict_cells(model, control, seeds, condition, n_draws, "z", shift))
+        predictions[way] = moved
+        predictions[f"combined_{'fixed_' if way.endswith('fixed_') else ''}"] = (moved + by_kriging) / 2
     return predictions
-
-
-def as_seen_by_models(
-    mean: np.ndarray, p: Likelihood, s: int, total: np.ndarray | None, draws: np.random.Generator
-) -> np.ndarray:
-    """Cells with this mean [N, D] in the form of X: log-normalised draws from seed s's counts, else the mean."""
-    if p.name not in COUNT_LIKELIHOODS:
-        return mean
-    if p.name != "negative_binomial":
-        raise Refused(f"respond: found likelihood {p.name}; allowed: negative_binomial, or a dataset without counts")
-    r = p.log_r[s].detach().double().exp().cpu().numpy()  # 1, D
-    counts = draws.negative_binomial(np.broadcast_to(r, mean.shape), r / (r + mean))
-    return log_normalise(counts, total)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,30 @@ def response_measures(predicted: np.ndarray, control: np.ndarray, stimulated: np
     return measures | profile_measures("change_", change, real_change, genes)
 
 
+def change_ceiling(control: np.ndarray, stimulated: np.ndarray) -> float:
+    """What r² and R² of the change would be for the exact change: the share of the real change that is no noise.
+
+    The real change is counted from a sample of cells and from half of the control cells, so its variance over genes
+    has a part that no prediction can explain: over genes, the sum of the sampling variances of both means.
+
+    Args:
+        control: The control cells, [n, D].
+        stimulated: The real cells under the condition, [m, D], two or more.
+
+    Returns:
+        The mean over the halvings; not below 0.
+
+    Source: thesis, sec:responses.
+    """
+    halves = halvings(len(control))
+    n_b = len(control) - halves.sum(1, keepdims=True)
+    real_change = stimulated.mean(0) - (1 - halves) @ control / n_b
+    noise = stimulated.var(0, ddof=1) / len(stimulated) + control.var(0, ddof=1) / n_b
+    centred = real_change - real_change.mean(1, keepdims=True)
+    shares = 1 - noise.sum(1) / np.maximum((centred**2).sum(1), np.finfo(float).tiny)
+    return float(np.maximum(shares, 0).mean())
+
+
 def profile_measures(prefix: str, predicted: np.ndarray, real: np.ndarray, genes: np.ndarray) -> dict[str, float]:
     """Both measures, on all genes and on some (positions), averaged over H profiles [H, D]."""
     measures = {}

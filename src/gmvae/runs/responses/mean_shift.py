@@ -9,15 +9,17 @@ Source: thesis, eq:mean-shift.
 import numpy as np
 
 from gmvae.pipeline.errors import Refused
+from gmvae.runs.responses.type_changes import find_type_changes
 
 
-def change(x: np.ndarray, label: np.ndarray, treated: np.ndarray) -> np.ndarray:
+def change(x: np.ndarray, label: np.ndarray, treated: np.ndarray, control: np.ndarray) -> np.ndarray:
     """Average the changes of the types, weighted by their precision.
 
     Args:
         x: Training cells [N, D].
         label: Type of each cell [N].
         treated: Whether each cell is treated [N].
+        control: Ignored: the change is one for every type.
 
     Returns:
         The mean change [D].
@@ -25,14 +27,7 @@ def change(x: np.ndarray, label: np.ndarray, treated: np.ndarray) -> np.ndarray:
     Raises:
         Refused: No type has cells on both sides.
     """
-    total, changes = 0.0, np.zeros(x.shape[1])
-    for name in np.unique(label):
-        of_type = label == name
-        n, m = int((of_type & treated).sum()), int((of_type & ~treated).sum())
-        if n and m:
-            weight = n * m / (n + m)
-            changes += weight * (x[of_type & treated].mean(0) - x[of_type & ~treated].mean(0))
-            total += weight
-    if not total:
+    types = find_type_changes(x, label, treated)
+    if not len(types.names):
         raise Refused("mean_shift: no type of the training cells is seen under both conditions; use no_change")
-    return changes / total
+    return types.precision @ types.changes / types.precision.sum()

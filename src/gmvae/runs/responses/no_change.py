@@ -3,13 +3,14 @@
 import numpy as np
 
 
-def change(x: np.ndarray, label: np.ndarray, treated: np.ndarray) -> np.ndarray:
+def change(x: np.ndarray, label: np.ndarray, treated: np.ndarray, control: np.ndarray) -> np.ndarray:
     """Predict no change.
 
     Args:
         x: Training cells [N, D].
         label: Ignored.
         treated: Ignored.
+        control: Ignored.
 
     Returns:
         Zeros [D].
