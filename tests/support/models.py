@@ -99,6 +99,13 @@ def blob_rows(n=60, n_seeds=2, n_classes=K, labelled=0):
     return Rows(x, x, torch.arange(n) % C, observed.expand(n_seeds, -1), C, n_classes)
 
 
+def viewed_rows(n_seeds=2, **options):
+    """Blobs as images of 2 x 3 pixels, with a graph."""
+    rows = blob_rows(n_seeds=n_seeds, **options)
+    neighbours = torch.cdist(rows.x, rows.x).argsort(1)[:, 1:16]
+    return rows._replace(shape=(2, 3), neighbours=neighbours.int())
+
+
 def train_model(model, rows, training, seeds):
     """Train the model in place; its history as a frame."""
     state = TrainingState(model, training, seeds, rows.device)

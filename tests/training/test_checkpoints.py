@@ -1,12 +1,13 @@
 """An interrupted run ends as if it had not been: every model, at every step; and which checkpoints are not used."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
 from safetensors import safe_open
-from support.models import MODELS, SEEDS, blob_rows, small_model, train_model
+from support.models import MODELS, SEEDS, blob_rows, random_data, small_model, train_model, viewed_rows
 
 from gmvae.formats.weights import save_weights
 from gmvae.training.checkpoints import Checkpointer, run_identity
@@ -229,3 +230,16 @@ def test_the_identity_of_a_run_depends_on_settings_data_and_code(tmp_path, monke
 
 def changed_parts(first, second):
     return [part for part in first if first[part] != second[part]]
+
+
+@pytest.mark.parametrize("kinds", [["neighbours", "affine"], ["neighbours", "thinning"], []])
+def test_an_interrupted_run_with_views_ends_as_if_it_had_not_been(kinds, tmp_path):
+    rows = viewed_rows()
+    if "thinning" in kinds:  # how many numbers it draws depends on the counts
+        torch.manual_seed(0)
+        counts = random_data("negative_binomial", 60, 6)
+        rows = rows._replace(x=torch.log1p(counts), target=counts, shape=())
+    plan = replace(PLAN, views=kinds, information=2.0)
+    whole, _ = train_with_interruptions("gmdvae", rows, plan, tmp_path / "whole", every=1000)
+    parts, times = train_with_interruptions("gmdvae", rows, plan, tmp_path / "parts", every=3)
+    assert times > 3 and parts == whole

@@ -30,6 +30,4 @@ def check_views(model: LatentModel, training: Training, rows: Rows, likelihood: 
     for kind in training.views if model.takes_views else ():
         is_there, needed, other = has[kind]
         if not is_there:
-            raise Refused(
-                f"training.views: found {kind}; allowed: it for a dataset {needed}, unlike {data}; use {other}"
-            )
+            raise Refused(f"training.views: found {kind} for {data}; allowed: it for a dataset {needed}; use {other}")
