@@ -10,7 +10,7 @@ from gmvae.pipeline.code_digest import check_imports
 from gmvae.pipeline.config_model import Config, TrainingSettings, check_guide, check_training_settings
 from gmvae.pipeline.config_refusals import check_form, config_refusal, show_value
 from gmvae.pipeline.config_types import POINT
-from gmvae.pipeline.dataset_plan import reader_settings
+from gmvae.pipeline.dataset_plan import graph_kinds, reader_settings, takes_neighbours
 from gmvae.pipeline.plan import (
     SPACES,
     accepted_settings,
@@ -56,6 +56,7 @@ def check_config(config: object) -> None:
     for task in tasks(config):
         for model in trained_models(config, task):
             check_phases(config, task, model)
+        check_graph(config, task)
     for name, figure_tasks in config["thesis"]["figures"].items():
         check_file(["thesis", "figures"], "figure", name)
         for task in [] if figure_tasks == "all" else figure_tasks:
@@ -153,6 +154,14 @@ def check_phases(config: dict, task: str, model: str) -> None:
     if settings["epochs"] <= first:
         allowed = f"more than its autoencode_epochs and guide_epochs, which are {first}"
         raise config_refusal(["training", "epochs"], f"{settings['epochs']} for {model} on {task}", allowed)
+
+
+def check_graph(config: dict, task: str) -> None:
+    """Refuse a baseline on the graph of neighbours beside models that have two of them: it could not be both starts."""
+    baselines = [model for model in baseline_models(config, task) if takes_neighbours(config, model)]
+    if baselines and len(graph_kinds(config, task, trained_models(config, task))) > 1:
+        allowed = f"one graph for all models of {task}, plain or balanced, or no {baselines[0]}"
+        raise config_refusal(["training", "graph"], f"plain and balanced on {task}", allowed)
 
 
 def check_settings(at: list[str], entry: dict, accepted: dict[str, str]) -> None:
