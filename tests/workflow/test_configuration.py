@@ -82,6 +82,24 @@ def test_the_command_line_wins_over_a_file_and_a_later_file_over_an_earlier(mine
     assert "--seeds 4 " in text and "--threads 2 " in text
 
 
+def test_tasks_of_a_dataset_share_one_graph_and_only_who_needs_it_gets_it(mine):
+    near = "{dataset: near, labels: none, n_components: 5"
+    guided = "training: {guide: leiden, guide_epochs: 2}"
+    tasks = (
+        f"near: {near}, models: [gmvae, vae, leiden_start], {guided}}}\n  near_2: {near}, models: [gmdvae], {guided}}}"
+    )
+    text = MINE.replace("tasks: [near]", "tasks: [near, near_2, near_3]").replace(
+        "near: {dataset: near, labels: none, n_components: 5, models: [pca, vae]}",
+        f"{tasks}\n  near_3: {near}, models: [gmvae]}}",
+    )
+    run = commands(METRICS, "--configfile", mine(text))
+    graph = "results/graphs/near/plain.safetensors"
+    assert run.count("-m gmvae.runs.neighbours ") == 1 and f"--output {graph} --kind plain" in run
+    readers = [line for line in run.splitlines() if f"--graph {graph}" in line]
+    runs_with_it = {re.search(r"--(?:weights|output) results/runs/(\w+/\w+)/", line)[1] for line in readers}
+    assert runs_with_it == {"near/gmvae", "near/leiden_start", "near_2/gmdvae"}
+
+
 def test_one_run_and_one_rule_can_be_asked_for(tmp_path):
     project, target = copied(tmp_path / "project"), "results/runs/digits/vae/metrics.csv"  # nothing is computed there
     assert runs(planned(project, target)) == {"digits/vae"}

@@ -20,7 +20,7 @@ rule train:
     input:
         data=lambda wc: step_options.dataset_file(config, wc.task),
         observed="results/tasks/{task}/observed.csv",
-        graph=lambda wc: step_options.graph_file(config, wc.task, wc.model),
+        graph=lambda wc: dataset_plan.graph_file(config, wc.task, wc.model),
     output:
         weights="results/runs/{task}/{model}/weights.safetensors",
         history="results/runs/{task}/{model}/history.csv",
@@ -44,7 +44,7 @@ rule train:
                 "training": step_options.with_sorted_keys(plan.training_settings(config, wc.task, wc.model)),
                 "n_components": plan.n_components(config, wc.task, wc.model),
                 "seeds": plan.seeds(config),
-                "graph": next(iter(step_options.graph_file(config, wc.task, wc.model)), None),
+                "graph": next(iter(dataset_plan.graph_file(config, wc.task, wc.model)), None),
                 "encode": plan.encode(config, wc.task, wc.model),
                 "device": config["device"],
                 "threads": config["threads"],
@@ -86,7 +86,7 @@ rule baseline:
         data=lambda wc: step_options.dataset_file(config, wc.task),
         latent=lambda wc: step_options.latent_file(config, wc.task, wc.model),
         observed=lambda wc: step_options.observed_file(config, wc.task, wc.model),
-        graph=lambda wc: step_options.graph_file(config, wc.task, wc.model),
+        graph=lambda wc: dataset_plan.graph_file(config, wc.task, wc.model),
     output:
         latent="results/runs/{task}/{model}/latent.h5ad",
         provenance="results/runs/{task}/{model}/provenance.json",
@@ -105,7 +105,7 @@ rule baseline:
                 "space": config["models"][wc.model]["space"],
                 "latent": next(iter(step_options.latent_file(config, wc.task, wc.model)), None),
                 "observed": next(iter(step_options.observed_file(config, wc.task, wc.model)), None),
-                "graph": next(iter(step_options.graph_file(config, wc.task, wc.model)), None),
+                "graph": next(iter(dataset_plan.graph_file(config, wc.task, wc.model)), None),
                 "settings": step_options.with_sorted_keys(plan.model_settings(config, wc.task, wc.model)),
                 "n_components": plan.n_components(config, wc.task, wc.model),
                 "seeds": plan.seeds(config),

@@ -10,7 +10,7 @@ from gmvae.pipeline.code_digest import check_imports
 from gmvae.pipeline.config_model import Config, TrainingSettings, check_guide, check_training_settings
 from gmvae.pipeline.config_refusals import check_form, config_refusal, show_value
 from gmvae.pipeline.config_types import POINT
-from gmvae.pipeline.dataset_plan import reader_settings
+from gmvae.pipeline.dataset_plan import graph_kinds, reader_settings, takes_neighbours
 from gmvae.pipeline.plan import (
     SPACES,
     accepted_settings,
@@ -58,6 +58,7 @@ def check_config(config: object) -> None:
         for model in trained_models(config, task):
             check_phases(config, task, model)
             check_balance(config, task, model)
+        check_graph(config, task)
     for name, figure_tasks in config["thesis"]["figures"].items():
         check_file(["thesis", "figures"], "figure", name)
         for task in [] if figure_tasks == "all" else figure_tasks:
@@ -175,6 +176,14 @@ def check_balance(config: dict, task: str, model: str) -> None:
     if training_settings(config, task, model)["start"] == "balanced" and held_out_type(config, task) is None:
         allowed = "auto, data or zero; balanced uses labels, so only in tasks that predict a response"
         raise config_refusal(["training", "start"], f"balanced for {model} on {task}", allowed)
+
+
+def check_graph(config: dict, task: str) -> None:
+    """Refuse a baseline on the graph of neighbours beside models that have two of them: it could not be both starts."""
+    baselines = [model for model in baseline_models(config, task) if takes_neighbours(config, model)]
+    if baselines and len(graph_kinds(config, task, trained_models(config, task))) > 1:
+        allowed = f"one graph for all models of {task}, plain or balanced, or no {baselines[0]}"
+        raise config_refusal(["training", "graph"], f"plain and balanced on {task}", allowed)
 
 
 def check_settings(at: list[str], entry: dict, accepted: dict[str, str]) -> None:

@@ -1,11 +1,12 @@
-"""What the configuration says of datasets: their sources, raw files, and the options of the step `prepare`.
+"""What the configuration says of datasets: sources, raw files, the options of `prepare`, and graphs of neighbours.
 
 Read by the Snakefile on every call, so it imports nothing heavy. `config` is the checked configuration.
 """
 
 from pathlib import Path
 
-from gmvae.pipeline.sources import annotation_types, function_signature
+from gmvae.pipeline import plan
+from gmvae.pipeline.sources import annotation_types, class_flag, function_signature, parameter_names
 
 
 def reader_settings(entry: dict) -> dict[str, str]:
@@ -104,3 +105,56 @@ def prepare_options(config: dict, dataset: str) -> dict:
     if entry.pop("download", None):
         entry["settings"] = entry.get("settings", {}) | {"file": download_name(config, dataset)}
     return entry
+
+
+def graph_file(config: dict, task: str, model: str) -> list[str]:
+    """The file of nearest neighbours that a run reads.
+
+    Args:
+        config: The checked configuration.
+        task: An entry of `tasks`.
+        model: An entry of `models`, trained or a baseline.
+
+    Returns:
+        One path, shared by the tasks of a dataset; none for a run that needs no neighbours.
+    """
+    if "module" in config["models"][model]:
+        kinds = graph_kinds(config, task, [model])
+    elif takes_neighbours(config, model):
+        kinds = graph_kinds(config, task, plan.trained_models(config, task)) or [graph_of_task(config, task)]
+    else:
+        kinds = []
+    return [f"results/graphs/{config['tasks'][task]['dataset']}/{kind}.safetensors" for kind in kinds[:1]]
+
+
+def takes_neighbours(config: dict, model: str) -> bool:
+    """Whether a model is a baseline that works on the graph of nearest neighbours."""
+    name = config["models"][model].get("baseline", "none")
+    return name != "none" and "neighbours" in parameter_names(f"gmvae.runs.baselines.{name}", "assign")
+
+
+def graph_of_task(config: dict, task: str) -> str:
+    """The kind of graph of a task whose models need none: what its own training settings or the defaults say."""
+    of_task, of_study = config["tasks"][task].get("training", {}), plan.study_entry(config).get("training", {})
+    return (config["training"] | of_task | of_study)["graph"]
+
+
+def graph_kinds(config: dict, task: str, models: list[str]) -> list[str]:
+    """The kinds of graphs that trained models need: those with components and guide leiden or views of neighbours.
+
+    Args:
+        config: The checked configuration.
+        task: An entry of `tasks`.
+        models: Trained models of the task.
+
+    Returns:
+        plain, balanced, both or none, in the models' order.
+    """
+    kinds = []
+    for model in models:
+        settings = plan.training_settings(config, task, model)
+        is_guided = settings["guide"] == "leiden" and settings["guide_epochs"] > 0
+        needed = is_guided or "neighbours" in settings.get("views", [])
+        if needed and class_flag(f"gmvae.models.{config['models'][model]['module']}", "has_components"):
+            kinds.append(settings["graph"])
+    return list(dict.fromkeys(kinds))

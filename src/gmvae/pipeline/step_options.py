@@ -7,7 +7,7 @@ import json
 
 from gmvae.pipeline import dataset_plan, plan
 from gmvae.pipeline.command import SWITCHES, switch_variable
-from gmvae.pipeline.sources import class_flag, parameter_names
+from gmvae.pipeline.sources import parameter_names
 
 
 def switches(config: dict) -> dict[str, str]:
@@ -139,40 +139,6 @@ def observed_file(config: dict, task: str, model: str) -> list[str]:
     name = config["models"][model]["baseline"]
     takes = name != "none" and "observed" in parameter_names(f"gmvae.runs.baselines.{name}", "assign")
     return [f"results/tasks/{task}/observed.csv"] if takes else []
-
-
-def graph_file(config: dict, task: str, model: str) -> list[str]:
-    """The file of nearest neighbours that a run reads.
-
-    Args:
-        config: The checked configuration.
-        task: An entry of `tasks`.
-        model: An entry of `models`, trained or a baseline.
-
-    Returns:
-        One path, shared by the tasks of a dataset; none for a run that needs no neighbours.
-    """
-    entry = config["models"][model]
-    if "module" in entry:
-        kinds = graph_kinds(config, task, [model])
-    else:
-        name = entry["baseline"]
-        takes = name != "none" and "neighbours" in parameter_names(f"gmvae.runs.baselines.{name}", "assign")
-        guided = graph_kinds(config, task, plan.trained_models(config, task))
-        kinds = (guided or [config["training"]["graph"]]) if takes else []
-    return [f"results/graphs/{config['tasks'][task]['dataset']}/{kind}.safetensors" for kind in kinds[:1]]
-
-
-def graph_kinds(config: dict, task: str, models: list[str]) -> list[str]:
-    """The kinds of graphs, plain or balanced, that some trained models of a task need, in the models' order."""
-    kinds = {}
-    for model in models:
-        settings = plan.training_settings(config, task, model)
-        has_components = class_flag(f"gmvae.models.{config['models'][model]['module']}", "has_components")
-        is_guided = settings["guide"] == "leiden" and settings["guide_epochs"] > 0
-        if has_components and (is_guided or "neighbours" in settings.get("views", [])):
-            kinds[settings["graph"]] = True
-    return list(kinds)
 
 
 def latent_file(config: dict, task: str, model: str) -> list[str]:
