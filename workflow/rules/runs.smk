@@ -43,7 +43,7 @@ rule train:
                 "training": step_options.with_sorted_keys(plan.training_settings(config, wc.task, wc.model)),
                 "n_components": plan.n_components(config, wc.task, wc.model),
                 "seeds": plan.seeds(config),
-                "encode": plan.encode(config, wc.task, wc.model),
+                "encode": step_options.encoder_input(config, wc.task, wc.model),
                 "device": config["device"],
                 "threads": config["threads"],
             }
