@@ -35,6 +35,7 @@ def write_dataset(path, form, likelihood):
     adata.uns = {"name": "Small", "likelihood": likelihood, "shape": np.array([], dtype=np.int64)}
     if "binomial" in likelihood:
         adata.layers["counts"], adata.obs["total"] = form(counts), counts.sum(1) + 1
+    adata.obsm["X_pca"] = draws.normal(size=(N, 3)).astype(np.float32)  # models of counts encode them
     write_h5ad(adata, path)
     rows = adata.obs_names[adata.obs["split"] == "train"]
     pd.DataFrame({"row": rows, "label": ""}).to_csv(path.with_suffix(".csv"), index=False)
@@ -59,6 +60,7 @@ def test_a_dataset_unpacked_in_chunks_equals_one_read_into_memory(stored, chunk,
     assert np.array_equal(values(mapped.X), values(in_memory.X))
     for name in in_memory.layers:
         assert np.array_equal(values(mapped.layers[name]), values(in_memory.layers[name]))
+    assert np.array_equal(mapped.obsm["X_pca"], in_memory.obsm["X_pca"])
     pd.testing.assert_frame_equal(mapped.obs, in_memory.obs)
     assert mapped.uns["likelihood"] == in_memory.uns["likelihood"]
 
@@ -66,7 +68,7 @@ def test_a_dataset_unpacked_in_chunks_equals_one_read_into_memory(stored, chunk,
 def test_mapped_values_stay_on_disk_in_files_without_a_name(stored):
     adata = load_dataset(stored, memory=0)
     arrays = [adata.X.data, adata.X.indices] if sparse.issparse(adata.X) else [adata.X]
-    assert all(is_mapped(array) for array in arrays)
+    assert all(is_mapped(array) for array in [*arrays, adata.obsm["X_pca"]])
     assert sorted(os.listdir(stored.parent)) == ["small.csv", "small.h5ad"]
 
 

@@ -18,6 +18,7 @@ from gmvae.pipeline.config_model import Config, Dataset, Download, Model, Task, 
 from gmvae.pipeline.config_refusals import allowed_values, resolve_reference
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import keyword_types
+from gmvae.pipeline.step_options import encoder_input
 from gmvae.training.schedule import Training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +89,22 @@ REFUSALS = {
         "downloads",
         '"digit"',
         "digits",
+    ),
+    "components for a model on its own data": (
+        "models.scgen.encode",
+        "components",
+        "models.scgen.encode",
+        "components",
+        "",
+    ),
+    "an unknown encoder's input": ("tasks.pbmc3k.encode", "gene", "tasks.pbmc3k.encode", '"gene"', "genes"),
+    "a baseline that encodes": ("models.pca.encode", "genes", "models.pca", "", ""),
+    "labels in the start of a task without a response": (
+        "training.start",
+        "balanced",
+        "training.start",
+        "balanced for",
+        "",
     ),
     "unknown figure": ("thesis.figures.latent", "all", "thesis.figures", '"latent"', "latents"),
     "unknown task of a figure": ("thesis.figures.images", ["digitz"], "thesis.figures.images", '"digitz"', "digits"),
@@ -260,6 +277,9 @@ def test_a_config_that_is_no_mapping_is_refused():
         ("training.graph", "balanced"),
         ("training.guide_weight", 50),
         ("studies.embedded.training", {"guide": "none", "guide_epochs": 0}),
+        ("training.start", "zero"),
+        ("tasks.pbmc3k.encode", "genes"),
+        ("models.vae.encode", "components"),
         ("checkpoint_minutes", 0),
         ("checkpoint_minutes", 0.5),
         ("memory", 0.5),
@@ -307,6 +327,23 @@ def test_settings_of_a_task_reach_those_who_take_them_and_a_models_own_win(shipp
     assert plan.model_settings(shipped, "toy", "ae") == {"n_latent": 3, "n_hidden": 4}
     assert plan.model_settings(shipped, "toy", "pca_kmeans") == {"n_dimensions": 5}
     assert plan.model_settings(shipped, "toy", "ae_kmeans") == {}
+
+
+def test_a_model_s_own_input_wins_over_the_task_s_and_some_models_have_no_choice(shipped):
+    inputs = {model: encoder_input(shipped, "kang_without_b", model) for model in ("cvae", "scgen")}
+    assert inputs == {"cvae": "auto", "scgen": "genes"}
+    shipped["tasks"]["kang_without_b"]["encode"] = "components"
+    shipped["models"]["cvae"]["encode"] = "genes"
+    check_config(shipped)
+    inputs = [encoder_input(shipped, "kang_without_b", model) for model in ("cvae", "cgmdvae", "scgen")]
+    assert inputs == ["genes", "components", "genes"]
+
+
+def test_the_start_uses_labels_only_where_a_response_is_predicted(shipped):
+    starts = [plan.training_settings(shipped, task, "cgmdvae")["start"] for task in ("kang", "kang_without_b")]
+    assert starts == ["data", "balanced"]
+    shipped["tasks"]["kang_without_b"]["training"] = {"start": "data"}
+    assert plan.training_settings(shipped, "kang_without_b", "cvae")["start"] == "data"
 
 
 def test_a_model_may_have_its_own_number_of_components(shipped):

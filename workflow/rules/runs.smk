@@ -45,7 +45,7 @@ rule train:
                 "n_components": plan.n_components(config, wc.task, wc.model),
                 "seeds": plan.seeds(config),
                 "graph": next(iter(dataset_plan.graph_file(config, wc.task, wc.model)), None),
-                "encode": plan.encode(config, wc.task, wc.model),
+                "encode": step_options.encoder_input(config, wc.task, wc.model),
                 "device": config["device"],
                 "threads": config["threads"],
             }

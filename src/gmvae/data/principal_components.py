@@ -46,8 +46,8 @@ def store_components(adata: anndata.AnnData) -> None:
     train = np.flatnonzero(adata.obs["split"] == "train")
     n_axes = max(1, min(COMPONENTS, len(train) - 1, adata.n_vars))
     mean, axes = axes_by_blocks(adata.X, train, n_axes)
-    blocks = [(block - mean) @ axes for block in dense_blocks(adata.X, np.arange(adata.n_obs))]
-    adata.obsm["X_pca"] = np.concatenate(blocks).astype(np.float32)
+    blocks = dense_blocks(adata.X, np.arange(adata.n_obs))
+    adata.obsm["X_pca"] = np.concatenate([((block - mean) @ axes).astype(np.float32) for block in blocks])
 
 
 def axes_by_blocks(

@@ -16,12 +16,11 @@ from gmvae.pipeline.plan import (
     accepted_settings,
     baseline_models,
     held_out_type,
-    takes_components,
     tasks,
     trained_models,
     training_settings,
 )
-from gmvae.pipeline.sources import PLUGINS, check_plugin, keyword_types, plugin_names
+from gmvae.pipeline.sources import PLUGINS, check_plugin, has_input_size, keyword_types, plugin_names
 
 KINDS = {  # the annotation of a setting in the source: the types that it allows, and how they are described
     "int": ((int,), "a whole number"),
@@ -118,7 +117,7 @@ def check_model(config: dict, name: str, entry: dict) -> None:
     """Check one entry of `models`: its file, its space and its settings exist."""
     if "module" in entry:
         check_file(["models", name, "module"], "model", entry["module"])
-        if entry.get("encode") == "components" and not takes_components(entry):
+        if entry.get("encode") == "components" and not has_input_size(entry["module"]):
             allowed = f"auto or genes, as {entry['module']} has no argument n_inputs"
             raise config_refusal(["models", name, "encode"], "components", allowed)
     elif "response" in entry:

@@ -4,7 +4,7 @@ Read by the Snakefile on every call, so it imports nothing heavy: settings of mo
 source with `ast`. `config` is the checked configuration (catalogues, config.yaml and a user's own files, merged).
 """
 
-from gmvae.pipeline.sources import keyword_types, parameter_names
+from gmvae.pipeline.sources import keyword_types
 
 SPACES = ("data", "pca", "umap")  # what a baseline can work on, besides the latent variable of a trained model
 
@@ -175,36 +175,6 @@ def accepted_settings(entry: dict) -> dict[str, str]:
     if entry["baseline"] == "none":
         return of_space
     return of_space | keyword_types(f"gmvae.runs.baselines.{entry['baseline']}", "assign")
-
-
-def encode(config: dict, task: str, model: str) -> str:
-    """What the encoder of a trained model sees: the model's own entry wins over the task's.
-
-    Args:
-        config: The configuration.
-        task: An entry of `tasks`.
-        model: A trained model of the task.
-
-    Returns:
-        components; genes, what the likelihood scores, which is all that a model without an argument `n_inputs` can
-        encode; or auto, components for counts, which only the prepared dataset shows.
-    """
-    entry = config["models"][model]
-    if not takes_components(entry):
-        return "genes"
-    return entry.get("encode", config["tasks"][task].get("encode", "auto"))
-
-
-def takes_components(entry: dict) -> bool:
-    """Whether a trained model can encode principal components in place of what it decodes.
-
-    Args:
-        entry: An entry of `models` with a module.
-
-    Returns:
-        The answer.
-    """
-    return "n_inputs" in parameter_names(f"gmvae.models.{entry['module']}", "Model.__init__")
 
 
 def observe_options(config: dict, task: str) -> dict:

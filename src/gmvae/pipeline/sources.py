@@ -136,6 +136,11 @@ def class_flag(module: str, name: str) -> bool:
     return values == [True]
 
 
+def has_input_size(module: str) -> bool:
+    """Whether a model has the argument `n_inputs`: it can encode principal components in place of what it decodes."""
+    return "n_inputs" in parameter_names(f"gmvae.models.{module}", "Model.__init__")
+
+
 @cache
 def plugin_names(kind: str) -> list[str]:
     """The files of one kind in PLUGINS that the config may name: those that define what makes a file a plug-in."""

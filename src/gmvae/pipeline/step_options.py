@@ -7,7 +7,7 @@ import json
 
 from gmvae.pipeline import dataset_plan, plan
 from gmvae.pipeline.command import SWITCHES, switch_variable
-from gmvae.pipeline.sources import parameter_names
+from gmvae.pipeline.sources import has_input_size, parameter_names
 
 
 def switches(config: dict) -> dict[str, str]:
@@ -123,6 +123,24 @@ def plugin_modules(kind: str, *names: str) -> list[str]:
         Names of modules, for `source_digest`.
     """
     return [f"gmvae.{kind}.{name}" for name in names if name != "none"]
+
+
+def encoder_input(config: dict, task: str, model: str) -> str:
+    """What the encoder of a trained model sees: the model's own entry wins over the task's.
+
+    Args:
+        config: The checked configuration.
+        task: An entry of `tasks`.
+        model: A trained model of the task.
+
+    Returns:
+        components; genes, what the likelihood scores, which is all that a model without an argument `n_inputs` can
+        encode; or auto, components for counts, which only the prepared dataset shows.
+    """
+    entry = config["models"][model]
+    if not has_input_size(entry["module"]):
+        return "genes"
+    return entry.get("encode", config["tasks"][task].get("encode", "auto"))
 
 
 def observed_file(config: dict, task: str, model: str) -> list[str]:

@@ -47,13 +47,13 @@ def train(
     training: dict,
     n_components: int,
     seeds: list[int],
-    graph: Path | None = None,
-    encode: str = "auto",
     device: str = "auto",
     threads: int = 1,
     memory: float = 4.0,
     checkpoint_minutes: float = 10.0,
     progress: bool = True,
+    encode: str = "auto",
+    graph: Path | None = None,
 ) -> None:
     """Train a model with S seeds on the training split, and write its weights, its history and its provenance.
 
@@ -71,19 +71,20 @@ def train(
         training: Settings of the training, explained in config.yaml.
         n_components: Number of components K.
         seeds: One or more seeds, trained together.
-        graph: The file of nearest neighbours (.safetensors), for guide leiden and views of neighbours.
-        encode: What the encoder sees: genes, the dataset's X; components, its principal components; or auto, components
-            if the dataset has counts and the model has an argument `n_inputs`.
         device: Where to compute: auto, cpu or cuda.
         threads: Number of compute threads.
         memory: GiB; a larger dataset stays on disk.
         checkpoint_minutes: Minutes between two saves of the unfinished run, 0 for none.
         progress: Whether to show the progress.
+        encode: What the encoder sees: genes, the dataset's X; components, its principal components; or auto, components
+            if the dataset has counts and the model has an argument `n_inputs`.
+        graph: The file of nearest neighbours (.safetensors), for guide leiden and views of neighbours.
 
     Raises:
         Refused: A setting is unknown, there is no seed, K is below 1, below the number of observed classes or too large
             or too small for the model's start, the graph is missing, the rows have not the views of the training, the
-            device does not exist, bfloat16 is set where the processor has no units for it, or a seed diverged.
+            device does not exist, bfloat16 is set where the processor has no units for it, the model or the dataset has
+            not what `encode` needs, a balanced start has no type under all conditions, or a seed diverged.
     """
     started = time.monotonic()
     check_seeds_and_components(seeds, n_components)
@@ -91,10 +92,9 @@ def train(
     plan, torch_device = check_training(training), choose_device(device)
     plan = dataclasses.replace(plan, precision=choose_precision(plan.precision, torch_device))
     torch.set_default_dtype(DTYPES[plan.precision])
-    encode = choose_input(encode, module)
-    rows, likelihood, encode = training_rows(
-        data, observed, len(seeds), n_components, torch_device, memory, graph, encode
-    )
+    encode = check_input(encode, module)
+    rows, likelihood = training_rows(data, observed, len(seeds), n_components, torch_device, memory, encode, graph)
+    encode = choose_input(encode, likelihood)
     sizes = {"n_features": rows.target.shape[1], "n_components": n_components, "n_conditions": rows.n_conditions}
     sizes |= {"n_inputs": rows.x.shape[1]} if encode == "components" else {}
     arguments = {"likelihood": likelihood, "seeds": seeds, **sizes, **settings}
@@ -136,12 +136,19 @@ def check_training(settings: dict) -> Training:
     return Training(**settings)
 
 
-def choose_input(encode: str, module: str) -> str:
+def check_input(encode: str, module: str) -> str:
     """What a model is to encode: auto becomes genes for one that encodes what it decodes. Raises Refused."""
     allowed = ("auto", "components", "genes") if takes_components(module) else ("auto", "genes")
     if encode not in allowed:
         raise Refused(f"encode: found {encode!r} for {module}; allowed: {', '.join(allowed)}")
-    return encode if len(allowed) == 3 else "genes"
+    return encode if "components" in allowed else "genes"
+
+
+def choose_input(encode: str, likelihood: str) -> str:
+    """Components or genes: auto means components for counts."""
+    if encode != "auto":
+        return encode
+    return "components" if likelihood in COUNT_LIKELIHOODS else "genes"
 
 
 def training_rows(
@@ -151,9 +158,9 @@ def training_rows(
     n_components: int,
     device: torch.device,
     memory: float = 4.0,
-    graph: Path | None = None,
     encode: str = "genes",
-) -> tuple[Rows, str, str]:
+    graph: Path | None = None,
+) -> tuple[Rows, str]:
     """Load the training split with the labels that may be seen, and the neighbours if there is a file of them.
 
     Component k is class k of the dataset's classes in sorted order, or cluster k where clusters stand in for labels.
@@ -169,7 +176,7 @@ def training_rows(
         encode: genes, components or auto, which is components for counts.
 
     Returns:
-        The training rows, the name of the likelihood, and what is encoded: genes or components.
+        The training rows, and the name of the likelihood.
 
     Raises:
         Refused: More classes or clusters are observed than there are components, there are no principal components, or
@@ -182,13 +189,12 @@ def training_rows(
         n = labels.n_categories
         raise Refused(f"n_components: found {n_components}; allowed: at least {n}, the observed classes or clusters")
     likelihood = str(adata.uns["likelihood"])
-    if encode == "auto":
-        encode = "components" if likelihood in COUNT_LIKELIHOODS else "genes"
+    encode = choose_input(encode, likelihood)
     rows = rows_from_dataset(adata, labels.codes, n_seeds, n_components, device, train, encode)
     if graph is not None:
         neighbours = load_neighbours(graph, (adata.obs["split"] == "train").to_numpy())[train]
         rows = rows._replace(neighbours=torch.as_tensor(neighbours, device=device))
-    return rows, likelihood, encode
+    return rows, likelihood
 
 
 def check_start(model: LatentModel, plan: Training, rows: Rows, data: Path) -> None:

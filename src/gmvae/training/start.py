@@ -85,8 +85,9 @@ def condition_profiles(rows: Rows) -> Tensor:
 
 def balanced_profiles(rows: Rows) -> Tensor:
     """The log profile of each condition from type-balanced profiles, [C, D]. Raises Refused without a shared type."""
-    label, n_types, n_conditions = rows.label[0], int(rows.label[0].max()) + 1, rows.n_conditions
-    group = torch.where((label >= 0) & (rows.condition >= 0), label * n_conditions + rows.condition, -1)
+    label, condition = (codes.to(rows.target.device) for codes in (rows.label[0], rows.condition))
+    n_types, n_conditions = int(label.max()) + 1, rows.n_conditions
+    group = torch.where((label >= 0) & (condition >= 0), label * n_conditions + condition, -1)
     sizes = torch.bincount(group[group >= 0], minlength=n_types * n_conditions).view(n_types, n_conditions)
     shared = (sizes > 0).all(1)
     if not shared.any():
