@@ -217,7 +217,9 @@ class LatentModel(nn.Module, ABC):
         """Refuse a way of conversion that the model does not have, and a shift of z through anything but z."""
         self.check_setting("convert", through, *self.conversions)
         if shift is not None and through != "z":
-            raise Refused(f"{self.name}: shift: found one through {through}; allowed: none, z is made anew there; use z")
+            raise Refused(
+                f"{self.name}: shift: found one through {through}; allowed: none, z is made anew there; use z"
+            )
 
     def check_component(self, component: int | None) -> None:
         """Refuse any component where the model has none."""

@@ -129,6 +129,7 @@ class Task(Entry):
     ]
     n_components: Positive
     models: Keys
+    delta: Literal["none", "global", "near"] = None
     settings: Settings = None
     training: TrainingSettings = None
     training_of: Annotated[
