@@ -5,10 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.stats import mannwhitneyu, nbinom, norm, pearsonr
+from scipy.stats import mannwhitneyu, norm, pearsonr
 from sklearn.metrics import r2_score
 from support.checkout import planned
-from support.models import small_model
 
 from gmvae.data.prepare import prepare
 from gmvae.data.preprocessing import preprocess_cells
@@ -16,10 +15,9 @@ from gmvae.data.split import divide_rows
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.metrics_table import COLUMNS
 from gmvae.formats.weights import load_weights
+from gmvae.metrics.catalogue import RESPONSE_WAYS
 from gmvae.nn.batches import rows_from_dataset, select_rows
 from gmvae.nn.inference import embed_rows
-from gmvae.nn.likelihoods import Likelihood
-from gmvae.nn.random_streams import make_generators
 from gmvae.pipeline.config_checks import check_config
 from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
@@ -28,8 +26,9 @@ from gmvae.pipeline.sources import ROOT
 from gmvae.runs.expect import expect
 from gmvae.runs.held_out import find_held_out
 from gmvae.runs.observe import observe
-from gmvae.runs.respond import as_seen_by_models, predict_cells, respond
+from gmvae.runs.respond import respond
 from gmvae.runs.response_measures import (
+    change_ceiling,
     differential_genes,
     halvings,
     profile_measures,
@@ -121,6 +120,17 @@ def test_without_an_effect_the_change_is_not_predicted_by_shared_noise():
     assert np.mean(split) < 0.01 and np.mean(shared) > 0.4
 
 
+def test_the_ceiling_of_the_change_is_what_the_exact_change_reaches():
+    """The true change, known where cells are drawn, has on average the r² that the ceiling says."""
+    ceilings, reached = [], []
+    for seed in range(30):
+        control, stimulated, _, moved = cells(40, 30, 400, effect=0.7, seed=seed)
+        ceilings.append(change_ceiling(control, stimulated))
+        reached.append(response_measures(control + moved, control, stimulated)["change_r2"])
+    difference = np.array(ceilings) - reached
+    assert abs(difference.mean()) < 5 * difference.std() / 30**0.5 + 0.01 and 0.2 < np.mean(reached) < 0.9
+
+
 def test_halvings_are_fixed_and_balanced():
     halves = halvings(31)
     assert (halves == halvings(31)).all() and (halves.sum(1) == 15).all()
@@ -141,13 +151,13 @@ def test_mean_shift_is_the_types_changes_weighted_by_hand():
     a = x[:5].mean(0) - x[5:9].mean(0)
     b = x[9] - x[10:16].mean(0)
     by_hand = (20 / 9 * a + 6 / 7 * b) / (20 / 9 + 6 / 7)
-    assert mean_shift.change(x, label, treated) == pytest.approx(by_hand)
+    assert mean_shift.change(x, label, treated, None) == pytest.approx(by_hand)
     elsewhere = x.copy()
     elsewhere[16:] += 5  # cells of types seen on one side only
-    assert (mean_shift.change(elsewhere, label, treated) == mean_shift.change(x, label, treated)).all()
-    assert (no_change.change(x, label, treated) == np.zeros(4)).all()
+    assert (mean_shift.change(elsewhere, label, treated, None) == mean_shift.change(x, label, treated, None)).all()
+    assert (no_change.change(x, label, treated, None) == np.zeros(4)).all()
     with pytest.raises(Refused, match="under both"):
-        mean_shift.change(x[16:], label[16:], treated[16:])
+        mean_shift.change(x[16:], label[16:], treated[16:], None)
 
 
 def test_mean_shift_is_exact_where_all_types_move_alike_and_no_change_explains_nothing():
@@ -157,9 +167,9 @@ def test_mean_shift_is_exact_where_all_types_move_alike_and_no_change_explains_n
     treated = np.tile([True, False], 10)
     x = profiles[(label == "b").astype(int)] + treated[:, None] * moved
     control, stimulated = np.tile(profiles[2], (8, 1)), np.tile(profiles[2] + moved, (6, 1))
-    exact = response_measures(control + mean_shift.change(x, label, treated), control, stimulated)
+    exact = response_measures(control + mean_shift.change(x, label, treated, None), control, stimulated)
     assert all(value == pytest.approx(1) for value in exact.values())
-    nothing = response_measures(control + no_change.change(x, label, treated), control, stimulated)
+    nothing = response_measures(control + no_change.change(x, label, treated, None), control, stimulated)
     assert nothing["change_r2"] == 0 and nothing["change_r2_score"] <= 0 and nothing["r2"] < 1
 
 
@@ -216,7 +226,7 @@ def test_genes_training_rows_and_expectations_do_not_depend_on_the_held_out_cell
     first, second = training_rows(counts), training_rows(changed)
     pd.testing.assert_frame_equal(first.to_df(), second.to_df())
     label, treated = first.obs["label"].to_numpy(dtype=str), (first.obs["condition"] == "s").to_numpy()
-    change = [mean_shift.change(part.to_df().to_numpy(), label, treated) for part in (first, second)]
+    change = [mean_shift.change(part.to_df().to_numpy(), label, treated, None) for part in (first, second)]
     assert (change[0] == change[1]).all()
 
 
@@ -248,8 +258,9 @@ def toy(tmp_path_factory):
             progress=False,
         )
         written = {key: folder / name / file for key, file in EXPECTED.items()}
-        respond(folder / "toy.h5ad", where["weights"], **written, model=name, n_draws=4, device="cpu", **common)
-    for name in ("no_change", "mean_shift"):
+        seen = {"observed": folder / "observed.csv", "n_draws": 4, "device": "cpu"}
+        respond(folder / "toy.h5ad", where["weights"], **written, model=name, **seen, **common)
+    for name in EXPECTATIONS:
         where = {key: folder / name / file for key, file in (EXPECTED | {"provenance": "provenance.json"}).items()}
         expect(folder / "toy.h5ad", **where, name=name, model=name, seeds=[0, 1], **common)
     return folder
@@ -263,7 +274,8 @@ TRAINED = [
     ("cvae", "cvae", {"n_latent": 4}),
     ("cgmdvae", "cgmdvae", {"n_latent": 4}),
 ]
-MODELS = ["no_change", "mean_shift", *(name for name, _, _ in TRAINED)]
+EXPECTATIONS = ["no_change", "mean_shift", "kriging", "fitted_combination"]
+MODELS = [*EXPECTATIONS, *(name for name, _, _ in TRAINED)]
 
 
 def test_the_response_of_scgen_is_delta_added_by_hand(toy):
@@ -285,12 +297,54 @@ def test_the_response_of_scgen_is_delta_added_by_hand(toy):
     assert r2 == pytest.approx(pearsonr(by_hand[0], stimulated).statistic ** 2, abs=1e-6)
 
 
-def test_every_model_has_every_measure_and_the_mixture_has_both_ways(toy):
+def test_every_model_has_every_measure_of_every_form(toy):
+    with_delta = ["near_", "near_fixed_", "combined_", "combined_fixed_"]
     for model in MODELS:
         table = pd.read_csv(toy / model / "response.csv")
-        ways = ["", "z_"] if model == "cgmdvae" else [""]
-        assert set(table.metric) == {f"response_{way}{name}" for way in ways for name in MEASURES}
-        assert len(table) == 2 * 8 * len(ways) and np.isfinite(table.value).all()
+        ways = [""] if model in EXPECTATIONS else ["", "residual_", *with_delta]
+        ways += ["z_", "residual_z_"] if model == "cgmdvae" else []
+        names = {f"response_{way}{name}" for way in ways for name in MEASURES}
+        if model == "fitted_combination":
+            names |= {"response_ceiling_change_r2", "response_ceiling_change_r2_score"}
+        assert set(table.metric) == names
+        assert len(table) == 2 * len(names) and np.isfinite(table.value).all()
+        assert {way for way in ways if way not in RESPONSE_WAYS} == set()
+
+
+def change_measure(folder, model, name):
+    table = pd.read_csv(folder / model / "response.csv")
+    return table[table.metric == f"response_{name}"].value.mean()
+
+
+def test_forms_on_the_toy_are_ordered_as_they_must_be(toy):
+    """All classes are moved alike, so the best forms reach the mean shift, and the residual form is not below the plain
+    one; the fit to the truth has the least error of all that weigh the seen types, and the ceiling is above it."""
+    for model in ("scgen_shared", "cvae"):
+        assert change_measure(toy, model, "residual_change_r2_score") > change_measure(toy, model, "change_r2_score")
+    assert change_measure(toy, "kriging", "change_r2_score") > 0.8
+    assert change_measure(toy, "scgen_shared", "combined_change_r2_score") > 0.7
+    for expectation in ("mean_shift", "kriging"):
+        assert change_measure(toy, "fitted_combination", "r2_score") >= change_measure(toy, expectation, "r2_score")
+    assert change_measure(toy, "fitted_combination", "ceiling_change_r2") <= 1
+
+
+def test_without_labels_or_without_delta_there_is_no_form_that_needs_types(toy, tmp_path):
+    written = {"output": tmp_path / "r.csv", "profiles": tmp_path / "p.csv"}
+    where = toy / "cvae" / "weights.safetensors"
+    common = {"task": "t", "model": "cvae", **HELD, "n_draws": 1, "device": "cpu"}
+    prefixes = {"none": {""}, "global": {"", "global_", "combined_"}}
+    for delta, expected in prefixes.items():
+        respond(toy / "toy.h5ad", where, **written, **common, delta=delta, observed=toy / "observed.csv")
+        names = set(pd.read_csv(tmp_path / "r.csv").metric)
+        assert {f"response_{way}change_r2" for way in expected | {"residual_"}} == {
+            name for name in names if name.endswith("change_r2")
+        }
+    observe(toy / "toy.h5ad", tmp_path / "hidden.csv", "none")
+    for observed in (None, tmp_path / "hidden.csv"):
+        respond(toy / "toy.h5ad", where, **written, **common, observed=observed)
+        assert not any("near" in name for name in pd.read_csv(tmp_path / "r.csv").metric)
+    with pytest.raises(Refused, match="delta: found 'far'; allowed: none, global, near"):
+        respond(toy / "toy.h5ad", where, **written, **common, delta="far")
 
 
 def test_the_shift_that_all_classes_of_the_toy_share_is_predicted_by_the_mean_shift(toy):
@@ -307,62 +361,10 @@ def test_the_shift_that_all_classes_of_the_toy_share_is_predicted_by_the_mean_sh
 def test_predicting_twice_gives_the_same_bytes(toy, tmp_path):
     written = {"output": tmp_path / "r.csv", "profiles": tmp_path / "p.csv"}
     weights = toy / "cgmdvae" / "weights.safetensors"
-    respond(toy / "toy.h5ad", weights, **written, task="t", model="cgmdvae", **HELD, n_draws=4, device="cpu")
+    seen = {"observed": toy / "observed.csv", "n_draws": 4, "device": "cpu"}
+    respond(toy / "toy.h5ad", weights, **written, task="t", model="cgmdvae", **HELD, **seen)
     assert (tmp_path / "r.csv").read_bytes() == (toy / "cgmdvae" / "response.csv").read_bytes()
     assert (tmp_path / "p.csv").read_bytes() == (toy / "cgmdvae" / "profiles.csv").read_bytes()
-
-
-def test_predicted_counts_are_normalised_as_real_ones_are():
-    """The mean of log-normalised draws against the sum over all counts, within 5 standard errors."""
-    p = Likelihood("negative_binomial", 2, 3)
-    p.log_r.data = torch.tensor([0.0, 1.0, -1.0]).expand(2, 1, 3).clone()
-    mean, total, n = np.array([0.2, 3.0, 40.0]), 2500.0, 20_000
-    drawn = as_seen_by_models(np.tile(mean, (n, 1)), p, 1, np.full(n, total), np.random.default_rng(0))
-    r, k = np.exp([0.0, 1.0, -1.0]), np.arange(4000)[:, None]
-    expected = (nbinom.pmf(k, r, r / (r + mean)) * np.log1p(k * 1e4 / total)).sum(0)
-    error = drawn.std(0) / n**0.5
-    assert (np.abs(drawn.mean(0) - expected) < 5 * error).all()
-    assert (np.log1p(mean * 1e4 / total) > expected + 5 * error).all()  # what the mean count would give
-    values = np.ones((2, 3))
-    assert as_seen_by_models(values, Likelihood("normal", 2, 3), 0, None, np.random.default_rng(0)) is values
-    with pytest.raises(Refused, match="zero_inflated"):
-        as_seen_by_models(
-            values, Likelihood("zero_inflated_negative_binomial", 2, 3), 0, np.ones(2), np.random.default_rng(0)
-        )
-
-
-def test_predictions_of_a_count_model_follow_its_converted_means():
-    """cGMΔVAE on counts: the draws' mean, undone cell by cell, is that of `convert` under the same noise."""
-    torch.manual_seed(0)
-    model, n = small_model("cgmdvae", "negative_binomial"), 4
-    adata = anndata.AnnData(np.log1p(np.ones((n, 6), np.float32)), layers={"counts": np.ones((n, 6), np.float32)})
-    adata.obs["condition"] = pd.Categorical(["c", "s"] * 2)
-    adata.uns["likelihood"] = "negative_binomial"
-    rows = rows_from_dataset(adata, np.full(n, -1), 2, 3, torch.device("cpu"))
-    found = predict_cells(model, rows, [3, 11], 1, np.full(n, 6.0), 200, "z")
-    again = predict_cells(model, rows, [3, 11], 1, np.full(n, 6.0), 200, "z")
-    assert found.shape == (2, n, 6) and (found == again).all() and (found >= 0).all()
-    draws, means = make_generators([3, 11], "respond"), []
-    with torch.no_grad():
-        for _ in range(200):
-            noise = torch.stack([torch.randn(1, n, model.n_noise, generator=g) for g in draws])
-            batch = select_rows(rows, torch.arange(n))
-            means.append(converted(model, batch, noise))
-    r = model.p.log_r.detach().exp().numpy()[:, 0, :][:, None, None]  # S, 1, 1, D
-    mean, k = np.stack(means, 1)[..., None, :], np.arange(120)[:, None]  # S, draws, N, 1, D
-    expected = (
-        nbinom.pmf(k, r[:, :, :, None], r[:, :, :, None] / (r[:, :, :, None] + mean)) * np.log1p(k * 1e4 / 6)
-    ).sum(-2)
-    assert np.abs(found - expected.mean(1)).max() < 6 * expected.max() / 200**0.5
-
-
-def converted(model, rows, noise):
-    """convert through z to condition 1 of all rows, from the densities by hand, [S, N, D]."""
-    condition = torch.nn.functional.one_hot(rows.condition, 2).float().expand(2, -1, -1)
-    mean, log_variance = model.z_given_x(torch.cat([rows.x.expand(2, -1, -1), condition], -1))
-    z = mean + (log_variance / 2).exp() * noise[:, 0, :, : model.n_latent]
-    h = model.decoder(torch.cat([z, torch.tensor([0.0, 1.0]).expand_as(condition)], -1))
-    return (rows.target.sum(-1, keepdim=True) * h.softmax(-1)).numpy()
 
 
 # ---------------------------------------------------------------------------------------------- table, figure and plan
@@ -388,11 +390,11 @@ def test_the_table_has_a_column_for_each_type_and_their_mean(tmp_path):
     text = (tmp_path / "r.tex").read_text()
     assert text.count(r"\toprule") == 8 and r"\def\responseprofiles" in text and r"\def\responsechanges" in text
     assert r"\multicolumn{1}{c}{T \& B} & \multicolumn{1}{c}{NK} & \multicolumn{1}{c}{Mean}" in text
-    row = r"Both, through $z$ & \num{0.905} & \num{0.805} & \num{0.855}\,{\tiny$\pm$\,0.007} \\"
+    row = r"\quad plain, through $z$ & \num{0.905} & \num{0.805} & \num{0.855}\,{\tiny$\pm$\,0.007} \\"
     assert text.count(row) == 8 and text.index("Both, through $w$") < text.index(row) < text.index("Plain &")
     table = pd.read_csv(tmp_path / "r.csv").set_index(["model", "way", "measure", "task"])
-    assert table.loc[("plain", "w", "change_r2", "mean"), "mean"] == pytest.approx((0.005 + 0.105) / 2)
-    assert table.loc[("plain", "w", "r2", "two"), "sd"] == pytest.approx(0.01 / 2**0.5)
+    assert table.loc[("plain", "plain", "change_r2", "mean"), "mean"] == pytest.approx((0.005 + 0.105) / 2)
+    assert table.loc[("plain", "plain", "r2", "two"), "sd"] == pytest.approx(0.01 / 2**0.5)
     with pytest.raises(Refused, match="no response of task three"):
         tabulate_responses(tmp_path / "metrics.csv", held | {"three": held["one"]}, names, tmp_path / "r.tex")
 

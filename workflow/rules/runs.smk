@@ -120,6 +120,7 @@ rule baseline:
 rule respond:
     input:
         data=lambda wc: step_options.dataset_file(config, wc.task),
+        observed="results/tasks/{task}/observed.csv",
         weights="results/runs/{task}/{model}/weights.safetensors",
     output:
         response="results/runs/{task}/{model}/response.csv",
@@ -138,13 +139,14 @@ rule respond:
         options=lambda wc: option_words(
             {
                 **(plan.held_out_type(config, wc.task) or {}),
+                "delta": config["tasks"][wc.task].get("delta"),
                 "device": config["device"],
                 "threads": config["threads"],
             }
         ),
     shell:
-        "{PYTHON:q} -m gmvae.runs.respond --data {input.data:q} --weights {input.weights:q} --output {output.response:q} "
-        "--profiles {output.profiles:q} --task {wildcards.task} --model {wildcards.model} {params.options:q} "
+        "{PYTHON:q} -m gmvae.runs.respond --data {input.data:q} --observed {input.observed:q} --weights {input.weights:q} "
+        "--output {output.response:q} --profiles {output.profiles:q} --task {wildcards.task} --model {wildcards.model} {params.options:q} "
         "> {log:q} 2>&1"
 
 

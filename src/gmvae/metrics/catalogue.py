@@ -21,6 +21,18 @@ HEADLINES = (*AGREEMENT, "elbo", "objective", "silhouette")
 
 RESPONSE_MEASURES = ("r2", "r2_de", "r2_score", "r2_score_de")  # of predicted and real profiles; `_de` on 100 genes
 RESPONSE_TARGETS = ("", "change_")  # prefixes: the profile itself, and its change from control
+RESPONSE_WAYS = {  # prefixes of the forms of a prediction (step respond), before the target, and what tables call them
+    "": "plain",
+    "z_": "plain",
+    "residual_": "residual",
+    "residual_z_": "residual",
+    "global_": "global delta",
+    "near_": "near delta",
+    "combined_": "with kriging",
+    "near_fixed_": "near delta, length fixed",
+    "combined_fixed_": "with kriging, length fixed",
+    "ceiling_": "ceiling",
+}
 RESPONSE_HEADLINES = tuple(f"response_{target}r2" for target in RESPONSE_TARGETS)
 
 SHORT_NAMES = {  # headings of columns that are narrower than the display names

@@ -3,8 +3,8 @@
 Story:      w ~ p(w|c),  d ~ Dir(alpha),  y ~ Cat(d),  z ~ p(z|w,y,c) = N(mu_y(w,c), diag s²_y(w,c)),  x ~ p(x|z,c)
             the condition c (batch, treatment) is always observed; p(y|d) and p(d) do not depend on it
             with counts the decoder's output is MLP(z,c) + b_c with free b_c
-            `components: free` has p(z|w,y), q(y|z) and q(d|z) without c: a component that depends on c is asked for a
-            pair (y, c) that it never saw where a class was held out of a condition
+            `components: free` has p(z|w,y), q(y|z) and q(d|z) without c: where a class was held out of a condition,
+            a component that depends on c would have to answer for a pair (y, c) that it never saw
             p(w|c) = N(0, I), `prior: fixed`, or N(m_c, diag s²_c) with free m_c and s_c, `prior: learned`
 Inference:  q(z|x,c) q(w|x,c) q(y|z,c) q(d|z,c)
 

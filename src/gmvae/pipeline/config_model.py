@@ -142,6 +142,7 @@ class Task(Entry):
     n_components: Positive
     models: Keys
     encode: Encode = None
+    delta: Literal["none", "global", "near"] = None
     settings: Settings = None
     training: TrainingSettings = None
     training_of: Annotated[

@@ -1,5 +1,6 @@
 """The predicted and the real change of every gene, a panel for each model of a task that holds out a type of cells."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -49,15 +50,14 @@ def mean_predicted_changes(table: pd.DataFrame) -> dict[str, np.ndarray]:
     """The predicted change of each gene, the mean over seeds, for each way of conversion.
 
     Args:
-        table: Columns predicted_change_{seed} (through w), predicted_change_z_{seed} (through z); one row a gene.
+        table: Columns predicted_change_{seed} (through w), predicted_change_z_{seed} (through z); one row a gene. Those
+            of other forms of the prediction are not drawn.
 
     Returns:
         The changes [D] by way, "w" or "z"; ways without a column are left out.
     """
-    columns = [column for column in table.columns if column.startswith(PREDICTED)]
-    through_z = [column for column in columns if column.startswith(f"{PREDICTED}z_")]
-    through_w = [column for column in columns if column not in through_z]
-    ways = {"w": through_w, "z": through_z}
+    forms = {"w": rf"{PREDICTED}-?\d+", "z": rf"{PREDICTED}z_-?\d+"}
+    ways = {way: [column for column in table.columns if re.fullmatch(form, column)] for way, form in forms.items()}
     return {way: table[chosen].mean(axis=1).to_numpy() for way, chosen in ways.items() if chosen}
 
 
