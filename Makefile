@@ -12,8 +12,8 @@ STUDY := embedded
 PYTEST := .venv/bin/python -m pytest -n auto --maxprocesses 8
 LATEX := $(shell sed -n '/^[a-z]/p' thesis/latex-packages.txt)
 # true where LaTeX is complete: its programs, and one file of each package above
-HAS_LATEX := command -v latexmk >/dev/null && command -v biber >/dev/null && \
-	kpsewhich scrbook.cls cleveref.sty siunitx.sty tikz.sty biblatex.sty lmodern.sty >/dev/null 2>&1
+HAS_LATEX := command -v pdflatex >/dev/null && command -v biber >/dev/null && \
+	kpsewhich scrbook.cls cleveref.sty siunitx.sty standalone.cls tikz.sty biblatex.sty lmodern.sty >/dev/null 2>&1
 NO_LATEX := echo "No PDF: LaTeX is missing. Install TeX Live, on Debian: apt-get install --no-install-recommends $(strip $(LATEX))"
 
 all: $(STAMP) latex  ## results/thesis.pdf and everything it needs (the default)

@@ -18,7 +18,8 @@ PREPARING = {
     "gmvae.data.readers.tenx_h5",
 }
 WRITING = {"gmvae.metrics.collect"} | {
-    f"gmvae.thesis.{name}" for name in ("claims", "numbers", "pdf", "tables.runs", "tables.speed", "tables.task")
+    f"gmvae.thesis.{name}"
+    for name in ("claims", "diagram", "numbers", "pdf", "tables.runs", "tables.speed", "tables.task")
 }
 GRAPH = {"gmvae.runs.baselines.louvain", "gmvae.runs.baselines.leiden"}
 

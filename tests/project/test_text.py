@@ -94,6 +94,7 @@ def test_every_diagram_is_shown_and_every_figure_of_the_chapters_is_referred_to(
     texts = "".join(source(path) for path in PROSE)
     for path in (BOOK / "diagrams").glob("*.tex"):
         assert rf"\diagram{{{path.stem}}}" in texts, f"{path.name} is not shown"
+        assert source(path).startswith(r"\begin{tikzpicture}"), f"{path.name}: spaces before the picture move it"
     chapters = "".join(source(path) for path in PROSE if path.parent.name == "chapters")
     for label in re.findall(r"\\label\{(fig:[a-z-]+)\}", chapters):
         assert re.search(rf"ref\{{[^}}]*{label}[,}}]", texts), f"{label} is not referred to"

@@ -95,6 +95,8 @@ def results(folder: Path, config: dict, mode: str = "warn") -> None:
         data_set(path)
     for task, figure in thesis_figures(config):
         blank_figure(made / "figures" / task / f"{figure}.pdf")
+    for path in sorted((ROOT / "thesis" / "diagrams").glob("*.tex")):
+        blank_figure(made / "diagrams" / f"{path.stem}.pdf")
     listed = []
     for task in tasks(config):
         for model in models(config, task):

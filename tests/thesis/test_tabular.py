@@ -1,6 +1,6 @@
 """The parts that the LaTeX tables share, and the one list of LaTeX packages."""
 
-from gmvae.thesis.pdf import PACKAGES, install_advice
+from gmvae.thesis.latex import PACKAGES, install_advice
 from gmvae.thesis.tabular import define_macro, small_spread, tabular
 
 
@@ -22,4 +22,4 @@ def test_a_macro_without_a_body_is_empty_for_ifx():
 
 def test_the_advice_for_missing_latex_names_each_package_of_the_list():
     packages = [line for line in PACKAGES.read_text(encoding="utf-8").splitlines() if line[:1].isalpha()]
-    assert {"latexmk", "biber"} < set(packages) and install_advice().endswith(" ".join(packages))
+    assert {"biber", "lmodern"} < set(packages) and install_advice().endswith(" ".join(packages))

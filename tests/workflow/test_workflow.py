@@ -18,7 +18,7 @@ from support.checkout import TINY, copied, edited, planned, snakemake
 from gmvae.reference import wall_times
 from gmvae.thesis.figures import style
 
-LATEX = shutil.which("latexmk") is not None and shutil.which("biber") is not None
+LATEX = shutil.which("pdflatex") is not None and shutil.which("biber") is not None
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TARGET = "all" if LATEX else "results"
 
@@ -152,6 +152,13 @@ def test_editing_a_figure_draws_that_figure_and_the_pdf_only(copy):
 def test_editing_a_chapter_sets_the_book_and_checks_its_claims_only(copy):
     edited(copy / "thesis/chapters/mixtures.tex")
     assert planned(copy, TARGET, *TINY) == {"results/claims.tex"} | ({"results/thesis.pdf"} if LATEX else set())
+
+
+@pytest.mark.latex
+@pytest.mark.skipif(not LATEX, reason="no LaTeX")
+def test_editing_a_diagram_sets_that_diagram_and_the_book_only(copy):
+    edited(copy / "thesis/diagrams/neuron.tex")
+    assert planned(copy, TARGET, *TINY) == {"results/diagrams/neuron.pdf", "results/thesis.pdf"}
 
 
 def test_changing_a_model_s_setting_trains_that_model_only(copy):

@@ -1,7 +1,11 @@
 # Metrics, latents and histories -> figures, tables, numbers -> the thesis.
 
 TEXTS = project_files("thesis", ".tex", ".bib")
+DIAGRAMS = project_files("thesis/diagrams", ".tex")
+(FRAME,) = [text for text in TEXTS if text.endswith("thesis/diagram.tex")]
+(SYMBOLS,) = [text for text in TEXTS if text.endswith("thesis/preamble-symbols.tex")]
 (MAIN,) = [text for text in TEXTS if text.endswith("thesis/thesis.tex")]
+TEXTS = [text for text in TEXTS if text not in (*DIAGRAMS, FRAME)]  # what the book itself reads
 FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.thesis_figures(config)]
 NAMES = step_options.with_sorted_keys(plan.display_names(config))
 
@@ -201,9 +205,30 @@ rule results:
         "results/claims.tex",
 
 
+rule diagram:
+    input:
+        frame=FRAME,
+        symbols=SYMBOLS,
+        text=lambda wc: [text for text in DIAGRAMS if Path(text).stem == wc.diagram],
+    output:
+        "results/diagrams/{diagram}.pdf",
+    log:
+        "results/logs/diagram/{diagram}.log",
+    benchmark:
+        "results/logs/diagram/{diagram}.benchmark.tsv"
+    wildcard_constraints:
+        diagram="[^/]+",
+    params:
+        code=source_digest("gmvae.thesis.diagram"),
+    shell:
+        "{PYTHON:q} -m gmvae.thesis.diagram --main {input.frame:q} --diagram {wildcards.diagram:q} --output {output:q} "
+        "> {log:q} 2>&1"
+
+
 rule thesis:
     input:
         results=rules.results.input,
+        diagrams=[f"results/diagrams/{Path(text).stem}.pdf" for text in DIAGRAMS],
         texts=TEXTS,
     output:
         report("results/thesis.pdf", caption="../report/thesis.rst", category="Thesis"),

@@ -1,62 +1,48 @@
 """Step: typeset the book. LaTeX keeps its files in a folder of its own; the PDF appears whole or not at all.
 
-Two builds of the same results give the same bytes: no dates, no identifiers, no absolute paths reach the PDF.
+LaTeX writes page numbers, contents and citations into files that its next pass reads. It is run until a pass leaves
+these files as it read them: then the PDF depends on the text and the results alone, not on what the folder held
+before. So a pass or two do after a small change, and give the bytes of a build from nothing. No dates, no identifiers
+and no absolute paths reach the PDF.
 """
 
-import os
+import hashlib
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from gmvae.formats.writing import write_atomically
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.pipeline.sources import ROOT
+from gmvae.thesis.latex import check_installed, read_if_there, run_biber, run_pdflatex
 
-PACKAGES = ROOT / "thesis" / "latex-packages.txt"
-PROGRAMS = ("latexmk", "biber", "pdflatex")
-MAX_ERRORS = 10  # errors of LaTeX that are printed; the log has all of them
+PROGRAMS = ("biber", "pdflatex")
 MAX_PASSES = 9  # of LaTeX: tables over many pages and citations in them settle one after the other
-ERROR = re.compile(r"^(?:! .+|\S+?:\d+: .+|.*ERROR - .+)$", re.MULTILINE)  # of LaTeX, with and without line, of biber
+CARRIED = (".aux", ".bbl", ".lof", ".lot", ".out", ".toc")  # what a pass reads of the pass before it, or of biber
+CITED = "biber.sha256"  # what the last .bbl was made from
 UNDEFINED = re.compile(r"(?:Reference|Citation) [`'](.+?)' .*?undefined")
-MISSING_STYLE = re.compile(r"File `(.+?\.(?:sty|cls|code\.tex))' not found")
 
 
 def build_pdf(main: Path, output: Path, build: Path, only: str | None = None) -> None:
-    """Run latexmk on the main file from the project's root, and put the PDF in its place.
+    """Run pdflatex and biber on the main file from the project's root, and put the PDF in its place.
 
     Args:
         main: The main file, thesis/thesis.tex. What it reads is searched for in the working directory (results/...)
             and in the main file's folder.
         output: The PDF to write, results/thesis.pdf.
-        build: Folder of LaTeX's own files, emptied first.
+        build: Folder of LaTeX's own files. An earlier run's spare passes and change no byte of the PDF.
         only: One chapter, as chapters/mixtures, to be typeset alone; references to other chapters are taken from the
             build folder as an earlier run left it.
 
     Raises:
-        Refused: latexmk, biber or a LaTeX package is not installed; an error in the text; an undefined reference.
+        Refused: biber, pdflatex or a LaTeX package is not installed; an error in the text; an undefined reference; the
+            pages do not settle.
     """
-    absent = [program for program in PROGRAMS if shutil.which(program) is None]
-    if absent:
-        raise Refused(f"{', '.join(absent)} not found, so {output} was not made; {install_advice()}")
-    if only is None:
-        shutil.rmtree(build, ignore_errors=True)
+    check_installed(PROGRAMS, output)
     for folder in {path.parent.relative_to(main.parent) for path in main.parent.rglob("*.tex")}:
         (build / folder).mkdir(parents=True, exist_ok=True)  # each \include writes its .aux in a folder of its name
-    latexmk = subprocess.run(
-        latexmk_command(main, build, only),
-        env=latex_environment(main),
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    log_path = build / f"{main.stem}.log"
-    log = read_if_there(log_path)
-    if latexmk.returncode:
-        log += read_if_there(log_path.with_suffix(".blg"))
-        raise Refused(f"{main}: LaTeX failed{explain_failure(log, latexmk)}; all of it in {log_path}")
+    settle_from_earlier(main, build, rf"\includeonly{{{only}}}" if only else "")
+    log = read_if_there(build / f"{main.stem}.log")
     undefined = sorted(set(UNDEFINED.findall(unwrap_log(log))))
     if undefined and only is None:
         raise Refused(f"{main}: undefined references: {', '.join(undefined)}; define them, or mend their names")
@@ -64,44 +50,69 @@ def build_pdf(main: Path, output: Path, build: Path, only: str | None = None) ->
         shutil.copyfile(build / f"{main.stem}.pdf", temporary)
 
 
-def install_advice() -> str:
-    """What to do where LaTeX is missing."""
-    lines = PACKAGES.read_text(encoding="utf-8").splitlines()
-    packages = " ".join(line for line in lines if line[:1].isalpha())
-    return f"install LaTeX, on Debian or Ubuntu with: apt-get install {packages}"
+def settle_from_earlier(main: Path, build: Path, first: str) -> None:
+    """Run LaTeX on the files of an earlier run; where that fails, on none, as these files may be the reason.
+
+    Args:
+        main: The main file.
+        build: Folder of LaTeX's files. After a failure its carried files are again those that it had.
+        first: What TeX reads before the main file.
+
+    Raises:
+        Refused: An error in the text, or the pages do not settle.
+    """
+    earlier = read_carried(build)
+    try:
+        try:
+            settle_pages(main, build, first)
+        except Refused:
+            if not earlier or first:
+                raise
+            write_carried(build, {})
+            settle_pages(main, build, first)
+    except Refused:
+        write_carried(build, earlier)
+        raise
 
 
-def latexmk_command(main: Path, build: Path, only: str | None) -> list[str]:
-    """The command line of latexmk: no shell escape, no settings of the user's, errors with file and line."""
-    options = ["-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "-no-shell-escape"]
-    options += ["-e", f"$max_repeat={MAX_PASSES}"]
-    if only is not None:
-        options += ["-g", rf"-usepretex=\includeonly{{{only}}}"]  # -g: typeset it although no source has changed
-    return ["latexmk", *options, f"-outdir={os.path.relpath(build)}", os.path.relpath(main)]
+def settle_pages(main: Path, build: Path, first: str) -> None:
+    """Run pdflatex, and biber where citations or references changed, until a pass leaves its files as it read them."""
+    for number in range(1, MAX_PASSES + 1):
+        before = read_carried(build)
+        run_pdflatex(main, build, main.stem, first)
+        update_bibliography(main, build)
+        after = read_carried(build)
+        changed = sorted(str(path.relative_to(build)) for path in after if after[path] != before.get(path))
+        print(f"pass {number}: changed {', '.join(changed) or 'nothing'}")
+        if not changed:
+            return
+    raise Refused(f"{main}: the pages do not settle in {MAX_PASSES} passes; see what changes in {build}")
 
 
-def latex_environment(main: Path) -> dict[str, str]:
-    """The process's environment with the text's folder on the search paths, and with a fixed date."""
-    folder = os.path.relpath(main.parent)
-    paths = {"TEXINPUTS": f".:{folder}:", "BIBINPUTS": f".:{folder}:"}
-    return os.environ | paths | {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
+def update_bibliography(main: Path, build: Path) -> None:
+    """Run biber, unless the .bbl was made from these citations and this bibliography."""
+    digest = hashlib.sha256((build / f"{main.stem}.bcf").read_bytes())
+    for path in sorted(main.parent.rglob("*.bib")):
+        digest.update(path.read_bytes())
+    stamp = build / CITED
+    if read_if_there(stamp) != digest.hexdigest() or not (build / f"{main.stem}.bbl").is_file():
+        stamp.unlink(missing_ok=True)
+        run_biber(main, build)
+        stamp.write_text(digest.hexdigest(), encoding="utf-8")
 
 
-def read_if_there(path: Path) -> str:
-    """The text of a file, empty where there is no such file."""
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+def read_carried(build: Path) -> dict[Path, bytes]:
+    """The files that the next pass reads, with their contents."""
+    return {path: path.read_bytes() for path in sorted(build.rglob("*")) if path.suffix in CARRIED}
 
 
-def explain_failure(log: str, latexmk: subprocess.CompletedProcess) -> str:
-    """The first error for the refusal's line; up to MAX_ERRORS errors are printed before."""
-    style = MISSING_STYLE.search(log)
-    if style:
-        return f": {style[1]} is not installed; {install_advice()}"
-    output = [line for line in (latexmk.stdout + latexmk.stderr).splitlines() if re.search(r"[a-z]", line)]
-    errors = list(dict.fromkeys(ERROR.findall(log))) or output[-3:]
-    for error in errors[:MAX_ERRORS]:
-        print(error, file=sys.stderr)
-    return f": {errors[0]}" if errors else ""
+def write_carried(build: Path, files: dict[Path, bytes]) -> None:
+    """Put the files that the next pass reads back to these contents, and remove all others of their kind."""
+    for path in read_carried(build).keys() - files.keys():
+        path.unlink()
+    for path, content in files.items():
+        path.write_bytes(content)
+    (build / CITED).unlink(missing_ok=True)
 
 
 def unwrap_log(log: str) -> str:
