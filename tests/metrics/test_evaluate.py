@@ -1,5 +1,8 @@
 """The metrics of latents that are made here by hand, and the table of many runs' metrics."""
 
+import subprocess
+import sys
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -197,3 +200,27 @@ def test_a_class_is_found_if_it_is_the_majority_of_a_component_and_missed_only_i
         values = metrics_of_run(run, tmp_path)
         for split in ("train", "test"):
             assert (values[0, split, "classes_found"], values[0, split, "classes_missed"]) == (n_found, n_missed)
+
+
+def test_the_parts_of_a_latent_are_those_that_anndata_reads(tmp_path):
+    run = hand_made(CLUSTER, seeds=(0, 1))
+    run.obs["batch"] = pd.Categorical(["x", None] * 5)
+    run.obs["total"] = np.arange(10.0)
+    run.obsm["terms_0"] = pd.DataFrame({"objective": np.arange(10.0)}, index=run.obs_names)
+    run.uns["showcase"] = {"rows": np.arange(3), "reconstruction_0": np.eye(3, dtype=np.float32)}
+    run.write_h5ad(tmp_path / "latent.h5ad", compression="gzip")
+    light, whole = read_latent(tmp_path / "latent.h5ad"), anndata.read_h5ad(tmp_path / "latent.h5ad")
+    pd.testing.assert_frame_equal(light.obs, whole.obs)
+    pd.testing.assert_frame_equal(light.obsm["terms_0"], whole.obsm["terms_0"])
+    assert light.obs_names.equals(whole.obs_names) and light.n_obs == 10
+    assert set(light.obsm) == set(whole.obsm) and set(light.uns) == set(whole.uns)
+    assert all(np.array_equal(light.obsm[f"z_{seed}"], whole.obsm[f"z_{seed}"]) for seed in (0, 1))
+    assert (light.uns["task"], light.uns["n_components"], light.uns["labels_observed"]) == ("t", 2, False)
+    assert all(np.array_equal(light.uns["showcase"][key], part) for key, part in whole.uns["showcase"].items())
+    assert light.obsm.get("z_9") is None
+
+
+def test_evaluation_imports_neither_anndata_nor_scikit_learn():
+    script = "import sys, gmvae.metrics.evaluate; print(sorted({'anndata', 'sklearn', 'torch'} & set(sys.modules)))"
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"

@@ -4,16 +4,18 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from sklearn.metrics import silhouette_samples
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_samples, silhouette_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from gmvae.metrics.scores import (
+    adjusted_rand_index,
     agreement,
     component_shares,
     contingency,
     effective_components,
     majority_classes,
     match_components,
+    mutual_information,
     n_components_used,
     number_components,
     silhouette,
@@ -100,6 +102,35 @@ def test_silhouette_uses_the_same_rows_for_every_model():
     assert value == pytest.approx(silhouette_samples(z[rows], truth[rows]).mean())
     assert value == silhouette(z.copy(), truth)
     assert value != pytest.approx(silhouette_samples(z, truth).mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "exact"), [(np.float32, 1e-7), (np.float64, 1e-12)])
+def test_silhouette_is_that_of_scikit_learn_in_either_precision(dtype, exact):
+    generator = np.random.default_rng(1)
+    truth = np.append(generator.integers(4, size=300) * 2, 9)  # numbers with gaps, and a class of one point
+    z = (generator.normal(size=(301, 5)) + truth[:, None]).astype(dtype)
+    z[10] = z[11]  # two points at one place
+    assert silhouette(z, truth) == pytest.approx(silhouette_score(z, truth), abs=exact)
+    assert silhouette(np.zeros((6, 2), dtype), truth[:6]) == silhouette_score(np.zeros((6, 2)), truth[:6]) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_agreement_beyond_chance_is_that_of_scikit_learn(seed):
+    truth, cluster = draw(seed, n_classes=3, n_components=6)
+    for pair in (
+        (truth, cluster),
+        (truth, (truth + 1) % 6),
+        (truth, cluster * 0),
+        (truth * 0, cluster),
+        (truth * 0,) * 2,
+    ):
+        table = contingency(*pair, 3, 6)
+        assert mutual_information(table) == pytest.approx(normalized_mutual_info_score(*pair), abs=1e-14)
+        assert adjusted_rand_index(table) == pytest.approx(adjusted_rand_score(*pair), abs=1e-14)
+
+
+def test_a_single_row_agrees_with_itself():
+    assert mutual_information(np.array([[1, 0], [0, 0]])) == adjusted_rand_index(np.array([[1, 0], [0, 0]])) == 1
 
 
 def test_silhouette_of_one_class_is_nan():

@@ -10,9 +10,11 @@
 - `uns`: `name`, `likelihood` and `shape`, the image shape.
 """
 
-from pathlib import Path
+from __future__ import annotations
 
-import anndata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -20,8 +22,10 @@ from scipy import sparse
 from gmvae.formats.count_checks import NAN_REMEDY, check_values, stored_values
 from gmvae.formats.labels import check_gaps
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS, LIKELIHOODS
-from gmvae.formats.memory_mapped import open_memory_mapped, unpacked_size
 from gmvae.pipeline.errors import Refused
+
+if TYPE_CHECKING:
+    import anndata  # the import takes longer than most steps that need only this module's names
 
 ANNOTATIONS = ("label", "condition", "batch")
 GRADES = {"type": "fine", "coarse": "coarse"}  # finer and coarser labels, and the suffixes of their metrics
@@ -59,8 +63,11 @@ def open_h5ad(path: Path, memory: float = np.inf) -> anndata.AnnData:
     Raises:
         Refused: The file is missing, truncated or no AnnData.
     """
-    if not Path(path).is_file():
-        raise Refused(f"{path}: no such file; name an existing .h5ad file, or run the step that makes it")
+    import anndata  # not above: see there
+
+    from gmvae.formats.memory_mapped import open_memory_mapped, unpacked_size  # imports anndata, too
+
+    check_h5ad_exists(path)
     try:
         return (
             open_memory_mapped(path)
@@ -69,6 +76,12 @@ def open_h5ad(path: Path, memory: float = np.inf) -> anndata.AnnData:
         )
     except Exception as failure:  # a damaged file makes h5py and anndata raise a dozen kinds of exceptions
         raise Refused(unreadable_message(path, failure)) from failure
+
+
+def check_h5ad_exists(path: Path) -> None:
+    """Raise Refused where there is no such file."""
+    if not Path(path).is_file():
+        raise Refused(f"{path}: no such file; name an existing .h5ad file, or run the step that makes it")
 
 
 def unreadable_message(path: Path, failure: Exception) -> str:

@@ -1,15 +1,19 @@
 """The labels of a task's rows as integer codes: the true labels, and the labels that its models observe."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import anndata
 import numpy as np
 import pandas as pd
 
 from gmvae.pipeline.errors import Refused
+
+if TYPE_CHECKING:
+    import anndata  # the import takes longer than most steps that need only this module's names
 
 # Texts that stand for no value: what R (NA, NaN) and pandas (nan, None, <NA>, NaT, nothing) write for one. Both read
 # them as missing again. Words that somebody chose, such as unknown or n/a, are classes.

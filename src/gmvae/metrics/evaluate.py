@@ -2,22 +2,22 @@
 
 from pathlib import Path
 
-import anndata
 import numpy as np
 import pandas as pd
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from gmvae.formats.dataset import GRADES, SPLITS
-from gmvae.formats.latent import read_latent, run_clusters, run_seeds
+from gmvae.formats.latent import Latent, read_latent, run_clusters, run_seeds
 from gmvae.formats.metrics_table import COLUMNS
 from gmvae.formats.writing import write_csv
 from gmvae.metrics.scores import (
+    adjusted_rand_index,
     agreement,
     component_shares,
     contingency,
     effective_components,
     majority_classes,
     match_components,
+    mutual_information,
     n_components_used,
     silhouette,
 )
@@ -56,7 +56,7 @@ def evaluate(latent: Path, output: Path, task: str, model: str) -> None:
     write_csv(pd.DataFrame(rows, columns=COLUMNS), output)
 
 
-def run_measures(run: anndata.AnnData, seed: int, split: str) -> dict[str, float]:
+def run_measures(run: Latent, seed: int, split: str) -> dict[str, float]:
     """All metrics of one seed on one split, by name; an empty split has none."""
     here = (run.obs["split"] == split).to_numpy()
     if not here.any():
@@ -72,7 +72,7 @@ def run_measures(run: anndata.AnnData, seed: int, split: str) -> dict[str, float
     return measures
 
 
-def class_measures(run: anndata.AnnData, seed: int, here: np.ndarray) -> dict[str, float]:
+def class_measures(run: Latent, seed: int, here: np.ndarray) -> dict[str, float]:
     """Metrics against the true classes, over the rows `here` (a mask [N]) that have a class.
 
     Metrics against finer or coarser classes, if the dataset has them, have the suffix `_fine` or `_coarse`.
@@ -94,7 +94,7 @@ def class_measures(run: anndata.AnnData, seed: int, here: np.ndarray) -> dict[st
     return measures
 
 
-def agreement_measures(run: anndata.AnnData, seed: int, here: np.ndarray, column: str, known: bool) -> dict[str, float]:
+def agreement_measures(run: Latent, seed: int, here: np.ndarray, column: str, known: bool) -> dict[str, float]:
     """How well components and the classes of a column agree, over the rows `here` (a mask [N]) that have a class.
 
     If `known`, component k is class k; else components and classes are matched if their numbers are equal. A class is
@@ -110,22 +110,22 @@ def agreement_measures(run: anndata.AnnData, seed: int, here: np.ndarray, column
     n_classes, n_components = len(run.obs[column].cat.categories), int(run.uns["n_components"])
     tags = majority_classes(contingency(truth[train], cluster[train], n_classes, n_components))
     large = np.bincount(truth[labelled], minlength=n_classes) > SMALL
+    table = contingency(truth[here], cluster[here], n_classes, n_components)
     measures = {
         "purity": agreement(truth[here], cluster[here], tags),
-        "nmi": normalized_mutual_info_score(truth[here], cluster[here]),
-        "ari": adjusted_rand_score(truth[here], cluster[here]),
+        "nmi": mutual_information(table),
+        "ari": adjusted_rand_index(table),
         "classes_found": len(set(tags) - {-1}),
         "classes_missed": len(set(np.flatnonzero(large)) - set(tags)),
     }
     if known:
         measures["accuracy"] = agreement(truth[here], cluster[here], np.arange(n_components))
     elif n_components == n_classes:
-        matched = match_components(contingency(truth[here], cluster[here], n_classes, n_components))
-        measures["accuracy"] = agreement(truth[here], cluster[here], matched)
+        measures["accuracy"] = agreement(truth[here], cluster[here], match_components(table))
     return measures
 
 
-def term_measures(run: anndata.AnnData, seed: int, here: np.ndarray) -> dict[str, float]:
+def term_measures(run: Latent, seed: int, here: np.ndarray) -> dict[str, float]:
     """Means of the objective's terms over the rows `here` (a mask [N]).
 
     A term that was computed for no row is left out; `bound` may have been computed for some of the rows only.

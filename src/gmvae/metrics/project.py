@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import umap
 
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.latent import pick_seed, read_latent
 from gmvae.formats.writing import write_csv
+from gmvae.metrics.light_umap import reduce_dimensions
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 
@@ -62,8 +62,8 @@ def umap_plane(z: np.ndarray, seed: int) -> np.ndarray:
     """UMAP coordinates [n, 2] of points [n, L]; for few points or one dimension, the first two coordinates instead."""
     if len(z) <= 4 or z.shape[1] == 1:
         return np.pad(z, ((0, 0), (0, 1)))[:, :2]
-    reducer = umap.UMAP(n_neighbors=min(N_NEIGHBOURS, len(z) - 1), min_dist=MIN_DIST, random_state=seed, n_jobs=1)
-    return reducer.fit_transform(z)
+    ((plane, _),) = reduce_dimensions(z, z[:0], [seed], n_neighbors=min(N_NEIGHBOURS, len(z) - 1), min_dist=MIN_DIST)
+    return plane
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def umap_by_seed(run: anndata.AnnData, x: np.ndarray, n_dimensions: int) -> dict
 
     train = (run.obs["split"] == "train").to_numpy()
     check_dimensions(run, n_dimensions, train.sum() - 2, "UMAP coordinates")
-    return {seed: umap_coordinates(x, train, n_dimensions, seed) for seed in run_seeds(run)}
+    return umap_coordinates(x, train, n_dimensions, run_seeds(run))
 
 
 def latents_by_seed(run: anndata.AnnData, space: str, latent: Path | None) -> dict[int, np.ndarray]:
