@@ -18,8 +18,11 @@ NOT_PROSE = re.compile(
     r"|\\claim\{[^}]*\}|\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}|\\(?:vspace|hspace|rule|setlength)\*?\{[^}]*\}|CC~BY(?:-SA)?~\d\.0",
     re.DOTALL,
 )
-# Parts of equations, and sums of terms that are equations.
-NOT_EQUATIONS = {"gmvae.nn.divergences.negative_entropy", "gmvae.nn.objective.objective"}
+# Parts of equations, sums of terms that are equations, and the principal axes again, by blocks of rows.
+NOT_EQUATIONS = {"gmvae.nn.divergences.negative_entropy", "gmvae.nn.objective.objective"} | {
+    f"gmvae.data.principal_components.{name}"
+    for name in ("store_components", "axes_by_blocks", "iterate_subspace", "dense_blocks")
+}
 ROW = re.compile(r"\\equationrow\{([^}]+)\}\{([^}]+)\}\{([^}]+)\}")
 
 
