@@ -71,6 +71,17 @@ def test_a_batch_larger_than_the_data_works(toy, tmp_path):
     assert np.isfinite(metrics["value"]).all()
 
 
+def test_views_are_of_the_training_alone(toy, tmp_path):
+    """The toy's rows as images of 4 rows of pixels: the history has the information, the metrics have not."""
+    adata = anndata.read_h5ad(toy / "toy.h5ad")
+    adata.uns["shape"] = np.array([4, adata.n_vars // 4])
+    adata.write_h5ad(tmp_path / "toy.h5ad")
+    (tmp_path / "observed.csv").write_bytes((toy / "observed.csv").read_bytes())
+    metrics = run_metrics(tmp_path, tmp_path, training=FEW | {"views": ["affine"], "information": 5})
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["information"].gt(0).all() and "information" not in set(metrics["metric"])
+
+
 def run_command(toy, folder, **changes):
     """The process of `python -m gmvae.runs.train` with some options changed; None leaves an option's values out."""
     options = {

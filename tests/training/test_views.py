@@ -106,3 +106,10 @@ def test_views_that_the_rows_cannot_have_are_refused(kind, rows, likelihood, nee
         check_views(small_model("gmdvae"), plan, rows, likelihood, Path("results/data/x.h5ad"))
     check_views(small_model("vae"), plan, rows, likelihood, Path("x"))
     check_views(small_model("gmdvae"), plan, viewed_rows(), "negative_binomial", Path("x"))
+
+
+def test_thinning_is_refused_where_the_encoder_sees_no_counts():
+    rows = blob_rows()
+    rows = rows._replace(x=rows.x[:, :2])  # such as principal components
+    with pytest.raises(Refused, match=r"^training\.views: found thinning"):
+        check_views(small_model("gmdvae"), Training(**BASE, views=["thinning"]), rows, "negative_binomial", Path("x"))

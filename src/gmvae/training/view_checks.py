@@ -22,10 +22,11 @@ def check_views(model: LatentModel, training: Training, rows: Rows, likelihood: 
     Raises:
         Refused: Neighbours without a graph, affine maps of rows that are no images, or thinning of no counts.
     """
+    sees_counts = likelihood in COUNT_LIKELIHOODS and rows.x.shape == rows.target.shape  # a view is made of counts
     has = {
         "neighbours": (rows.neighbours is not None, "with the graph of its rows (--graph)", "affine or []"),
         "affine": (len(rows.shape) == 2, "of images (height and width in uns['shape'])", "neighbours or []"),
-        "thinning": (likelihood in COUNT_LIKELIHOODS, "of counts", "neighbours or []"),
+        "thinning": (sees_counts, "of counts, which the encoder sees as log1p", "neighbours or []"),
     }
     for kind in training.views if model.takes_views else ():
         is_there, needed, other = has[kind]
