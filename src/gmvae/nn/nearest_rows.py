@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-BLOCK = 512  # points whose distances are computed at once
+BLOCK = 2**25  # distances that are computed at once
 SPARE = 8  # neighbours found beyond those asked for, so that rounding in float32 loses none
 ROUNDING = 1e-5  # bound on the error of a squared distance in float32, relative to the squared lengths
 
@@ -24,8 +24,9 @@ def nearest_rows(points: np.ndarray, candidates: np.ndarray, k: int, own: np.nda
     points, candidates = np.asarray(points, dtype=np.float64), np.asarray(candidates, dtype=np.float64)
     fast = torch.as_tensor(candidates, dtype=torch.float32)
     positions, squares = np.empty((len(points), k), dtype=np.int64), np.empty((len(points), k))
-    for start in range(0, len(points), BLOCK):
-        rows = slice(start, start + BLOCK)
+    step = max(1, BLOCK // len(candidates))
+    for start in range(0, len(points), step):
+        rows = slice(start, start + step)
         positions[rows], squares[rows] = nearest_of_block(points[rows], candidates, fast, k, own[rows])
     return positions, squares
 
