@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from gmvae.metrics.catalogue import COMPONENTS, QUALITY, RESPONSE_MEASURES, RESPONSE_TARGETS
+from gmvae.metrics.catalogue import COMPONENTS, QUALITY, RESPONSE_MEASURES, RESPONSE_TARGETS, RESPONSE_WAYS
 from gmvae.pipeline.plan import (
     display_names,
     held_out_type,
@@ -47,7 +47,7 @@ def metrics_of(config: dict) -> pd.DataFrame:
             kept = [*SHARES, *COMPONENTS, *(TERMS if "module" in config["models"][model] else ["objective"])]
             if "response" in config["models"][model]:
                 kept = []
-            kept += RESPONSE if model in response_models(config, task) else []
+            kept += response_metrics_of(model, config) if model in response_models(config, task) else []
             for metric in kept:
                 low, high = RANGES.get(metric.split("_")[0], (-900, 900)) if metric not in SHARES else (0.3, 0.9)
                 base = draws.uniform(low, high)
@@ -55,6 +55,17 @@ def metrics_of(config: dict) -> pd.DataFrame:
                     for split in ("train", "test"):
                         rows.append((task, model, seed, split, metric, base + 0.02 * draws.standard_normal()))
     return pd.DataFrame(rows, columns=["task", "model", "seed", "split", "metric", "value"])
+
+
+def response_metrics_of(model: str, config: dict) -> list[str]:
+    """The measures of a predicted response: of a trained model in all forms, of a reference with the ceiling."""
+    if model == "fitted_combination":
+        return [*RESPONSE, "response_ceiling_change_r2", "response_ceiling_change_r2_score"]
+    if "response" in config["models"][model]:
+        return RESPONSE
+    two = model.startswith("cgmdvae")
+    ways = [way for way in RESPONSE_WAYS if way not in ("global_", "ceiling_") and (two or "z_" not in way)]
+    return [f"response_{way}{name.removeprefix('response_')}" for way in ways for name in RESPONSE]
 
 
 def data_set(path: Path) -> None:

@@ -136,6 +136,7 @@ def predict_with_delta(
     if delta == "near":
         chosen = choose_factors(model, known, *types, latent, seeds, condition)
         factors = {"near_": chosen, "near_fixed_": [FIXED_FACTOR] * len(seeds)}
+        print(f"length of near delta, times the median distance, by seed: {dict(zip(seeds, chosen, strict=True))}")
     else:
         factors = {"global_": [np.inf] * len(seeds)}
     by_kriging = control.x + kriging.change(known.x, *types, control.x)
