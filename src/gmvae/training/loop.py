@@ -62,16 +62,15 @@ def train_epoch(state: TrainingState, rows: Rows, training: Training, after_step
     label_weight = training.label_weight_for(training.phase(state.epoch), n, n_labelled)
     kl_weight = training.kl_weight(state.epoch) * model.kl_weight
     for step, steps, batch in epoch_batches(rows, training, state.draws, model.n_noise, state.step):
-        for group in optimizer.param_groups:
-            group["lr"] = training.learning_rate_at((state.epoch + step / steps) / training.epochs)
+        optimizer.rate.fill_(training.learning_rate_at((state.epoch + step / steps) / training.epochs))
         with autocast_products(rows.device, training.precision):
             terms = model.terms(batch)
         losses = loss(terms, kl_weight, label_weight, batch.weight)  # S
-        optimizer.zero_grad()
+        optimizer.clear_gradients()
         losses.sum().backward()
         if training.clip:
             clip_gradients(model, training.clip)
-        optimizer.step()
+        optimizer.take_step()
         with torch.no_grad():
             parts = {name: (batch.weight * value).sum(-1) / n for name, value in terms.items()}
             parts["loss"] = batch.weight.sum(-1) / n * losses
@@ -93,7 +92,7 @@ def end_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
     state.history += [
         {"seed": state.seeds[s], "epoch": state.epoch + 1, "phase": training.phase(state.epoch)}
         | {name: float(value[s]) for name, value in state.totals.items()}
-        | {"occupancy": int(occupancy[s]), "learning_rate": state.optimizer.param_groups[0]["lr"]}
+        | {"occupancy": int(occupancy[s]), "learning_rate": float(state.optimizer.rate)}
         for s in active
     ]
     if training.patience and training.patience_counts(state.epoch):
