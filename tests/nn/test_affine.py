@@ -1,5 +1,7 @@
 """The chain of affine maps and its gradients are those of PyTorch's own graph."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -13,9 +15,8 @@ def chain_inputs(sizes, rows=5, seeds=2):
     torch.manual_seed(0)
     x = torch.randn(seeds, rows, sizes[0], dtype=torch.float64)
     parameters = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
-        parameters += [torch.randn(seeds, n_in, n_out, dtype=torch.float64) for _ in range(1)]
-        parameters += [torch.randn(seeds, 1, n_out, dtype=torch.float64)]
+    for n_in, n_out in pairwise(sizes):
+        parameters += [torch.randn(seeds, size, n_out, dtype=torch.float64) for size in (n_in, 1)]
     return [tensor.requires_grad_() for tensor in (x, *parameters)]
 
 

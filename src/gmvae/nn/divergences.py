@@ -143,8 +143,11 @@ def weighted_kl_normal(y: Tensor, mean: Tensor, log_variance: Tensor, prior: tup
 
 
 class WeightedNormalDivergence(torch.autograd.Function):
-    """sum_j y_j KL_j of one normal from K others. With the ratio e = exp(log_variance - prior_log_variance), the
-    distance d = mean - prior_mean and the scaled s = d exp(-prior_log_variance), KL_j sums (e - 1 - log e + d s) / 2."""
+    """sum_j y_j KL_j of one normal from K others.
+
+    With the ratio e = exp(log_variance - prior_log_variance), the distance d = mean - prior_mean, and s = d divided by
+    the prior variance, KL_j is the sum of (e - 1 - log e + d s) / 2.
+    """
 
     @staticmethod
     def forward(ctx, y: Tensor, mean: Tensor, log_variance: Tensor, prior_mean: Tensor, prior_log_variance: Tensor):
