@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS, LIKELIHOODS
+from gmvae.nn.dense_counts import has_static_form, log_dense_counts
 from gmvae.nn.divergences import log_normal
 from gmvae.nn.negative_binomial import LogCountProbability, find_nonzero, library_size
 from gmvae.pipeline.errors import Refused
@@ -64,6 +65,8 @@ def log_negative_binomial(x: Tensor, h: Tensor, log_r: Tensor) -> Tensor:
     Returns:
         Log probabilities in nats, [S, k, B].
     """
+    if has_static_form(x):
+        return log_dense_counts(h, log_r, None, x)
     return LogCountProbability.apply(h, log_r, None, find_nonzero(x, h.shape[1]), library_size(x).unsqueeze(1))
 
 
@@ -79,6 +82,8 @@ def log_zero_inflated(x: Tensor, h: Tensor, log_r: Tensor, logits: Tensor) -> Te
     Returns:
         Log probabilities in nats, [S, k, B].
     """
+    if has_static_form(x):
+        return log_dense_counts(h, log_r, logits, x)
     return LogCountProbability.apply(h, log_r, logits, find_nonzero(x, h.shape[1]), library_size(x).unsqueeze(1))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gmvae.nn.divergences import log_normal, weighted_kl_normal
 from gmvae.nn.layers import reparametrise
+from gmvae.nn.negative_binomial import running_sums
 from gmvae.nn.random_streams import derive_key, draw_normals
 from gmvae.pipeline.errors import Refused
 
@@ -116,7 +117,8 @@ def choose_component(component: int | None, n: int, p_y: Tensor, draws: list[tor
     if component is not None:
         return torch.full((len(draws), n), component, device=p_y.device)
     uniform = torch.stack([torch.rand(n, 1, generator=g, device=g.device) for g in draws])  # S, n, 1
-    return (uniform > p_y.cumsum(-1)[:, None, :-1]).sum(-1)
+    below = running_sums(p_y.clone().unsqueeze(-1)).squeeze(-1)  # S, K
+    return (uniform > below[:, None, :-1]).sum(-1)
 
 
 def select_component(values: Tensor, component: Tensor) -> Tensor:

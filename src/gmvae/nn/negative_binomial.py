@@ -75,15 +75,22 @@ def library_size(x: Tensor) -> Tensor:
 def log_choices(counts: Nonzero, r: Tensor) -> Tensor:
     """log Gamma(x + r) - log Gamma(r) - log x! at the nonzero counts, r [S, D] -> [n, 1]."""
     below = torch.arange(TABLE, dtype=r.dtype, device=r.device).unsqueeze(-1)
-    table = ((r.unsqueeze(1) + below) / (1 + below)).log().cumsum(1)  # S, TABLE, D
+    table = running_sums(((r.unsqueeze(1) + below) / (1 + below)).log_())  # S, TABLE, D
     return look_up(table, counts, r, lambda x, r: gammaln(x + r) - gammaln(r) - gammaln(x + 1))
 
 
 def digamma_rises(counts: Nonzero, r: Tensor) -> Tensor:
     """r (psi(x + r) - psi(r)) at the nonzero counts, r [S, D] -> [n, 1]."""
     below = torch.arange(TABLE, dtype=r.dtype, device=r.device).unsqueeze(-1)
-    table = (r.unsqueeze(1) + below).reciprocal().cumsum(1).mul_(r.unsqueeze(1))
+    table = running_sums((r.unsqueeze(1) + below).reciprocal_()).mul_(r.unsqueeze(1))
     return look_up(table, counts, r, lambda x, r: r * (digamma(x + r) - digamma(r)))
+
+
+def running_sums(table: Tensor) -> Tensor:
+    """Add to each row of [S, n, D] the ones before it, in place; on a GPU `cumsum` may give other bytes each time."""
+    for j in range(1, table.shape[1]):
+        table[:, j] += table[:, j - 1]
+    return table
 
 
 def look_up(table: Tensor, counts: Nonzero, r: Tensor, function) -> Tensor:

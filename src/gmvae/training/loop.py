@@ -11,6 +11,7 @@ from gmvae.nn.batches import Batch, Rows, epoch_order, make_batch, select_rows
 from gmvae.nn.inference import cluster_rows, row_terms
 from gmvae.nn.objective import loss, objective
 from gmvae.nn.random_streams import draw_normals, make_generators
+from gmvae.training.graph_capture import place_rows, step_for_device
 from gmvae.training.guide import guide_labels
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
@@ -31,6 +32,7 @@ def train_to_end(
         after_step: Called after each step with the number of steps of an epoch. An exception that it raises ends the
             training; another call goes on from the state then.
     """
+    rows = place_rows(rows)
     while state.epoch < training.epochs and state.active_seeds():
         if state.step == 0:
             begin_epoch(state, rows, training)
@@ -57,30 +59,61 @@ def begin_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
 
 def train_epoch(state: TrainingState, rows: Rows, training: Training, after_step: Callable[[int], None]) -> None:
     """Take the remaining steps of an epoch; the state's totals are then the mean of every term over the rows."""
-    model, optimizer, totals = state.model.train(), state.optimizer, state.totals
+    model, totals, names = state.model.train(), state.totals, []
     n, n_labelled = rows.label.shape[1], int((rows.label[0] >= 0).sum())
     label_weight = training.label_weight_for(training.phase(state.epoch), n, n_labelled)
     kl_weight = training.kl_weight(state.epoch) * model.kl_weight
+
+    def weighted_loss(terms: dict[str, Tensor], batch: Batch) -> Tensor:
+        return loss(terms, kl_weight, label_weight, batch.weight)  # S
+
+    take_step = step_for_device(lambda batch: step_once(state, training, weighted_loss, n, names, batch), model, rows)
     for step, steps, batch in epoch_batches(rows, training, state.draws, model.n_noise, state.step):
-        optimizer.rate.fill_(training.learning_rate_at((state.epoch + step / steps) / training.epochs))
-        with autocast_products(rows.device, training.precision):
-            terms = model.terms(batch)
-        losses = loss(terms, kl_weight, label_weight, batch.weight)  # S
-        optimizer.clear_gradients()
-        losses.sum().backward()
-        if training.clip:
-            clip_gradients(model, training.clip)
-        optimizer.take_step()
-        with torch.no_grad():
-            parts = {name: (batch.weight * value).sum(-1) / n for name, value in terms.items()}
-            parts["loss"] = batch.weight.sum(-1) / n * losses
-            for name, value in parts.items():
-                totals[name] = totals.get(name, 0) + value
+        state.optimizer.rate.fill_(training.learning_rate_at((state.epoch + step / steps) / training.epochs))
+        values = take_step(batch)  # T, S; the first call fills `names`
+        parts = dict(zip(names, values, strict=True))
+        for name, value in parts.items():
+            totals[name] = totals.get(name, 0) + value
         state.step = step + 1
         state.recent.append(parts)
         if len(state.recent) == NOISE_BLOCK or state.step == steps:
             state.end_diverged_seeds()
         after_step(steps)
+
+
+def step_once(
+    state: TrainingState,
+    training: Training,
+    weighted_loss: Callable[[dict[str, Tensor], Batch], Tensor],
+    n: int,
+    names: list[str],
+    batch: Batch,
+) -> Tensor:
+    """Take one step. Nothing is read back from the device, so that a GPU can replay the step.
+
+    Args:
+        state: The run; its model and optimiser are changed.
+        training: The training settings.
+        weighted_loss: The loss of each seed, [S], from the terms and the batch.
+        n: Number of training rows.
+        names: Becomes the names of the terms, the loss last.
+        batch: The rows of the step.
+
+    Returns:
+        What the step adds to the totals of the terms and of the loss, [T, S].
+    """
+    state.optimizer.clear_gradients()
+    with autocast_products(batch.noise.device, training.precision):
+        terms = state.model.terms(batch)
+    losses = weighted_loss(terms, batch)  # S
+    losses.sum().backward()
+    if training.clip:
+        clip_gradients(state.model, training.clip)
+    state.optimizer.take_step()
+    names[:] = [*terms, "loss"]
+    with torch.no_grad():
+        parts = [(batch.weight * value).sum(-1) / n for value in terms.values()]
+        return torch.stack([*parts, batch.weight.sum(-1) / n * losses])
 
 
 def end_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
