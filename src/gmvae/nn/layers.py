@@ -10,6 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gmvae.nn.affine import AffineChain
+
 
 class Linear(nn.Module):
     """S affine maps x -> x W + b, initialised uniformly with variance 2 / (n_in + n_out).
@@ -111,9 +113,14 @@ class MLP(nn.Sequential):
             if dropout:
                 layers.append(Dropout(masks, dropout))
         super().__init__(*layers, Linear(generators, *sizes[-2:]))
+        self.is_chain = not layer_norm and not dropout
+        self.maps = [layer for layer in self if isinstance(layer, Linear)]
 
     def forward(self, x: Tensor) -> Tensor:
         """[S, ..., n_in] -> [S, ..., n_out], in the parameters' precision even if the products are rounded."""
+        if self.is_chain and not torch.is_autocast_enabled(x.device.type):
+            parameters = [parameter for layer in self.maps for parameter in (layer.weight, layer.bias)]
+            return AffineChain.apply(x.flatten(1, -2), *parameters).unflatten(1, x.shape[1:-1])
         return super().forward(x).to(self[-1].weight.dtype)
 
 

@@ -11,14 +11,17 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import softplus
 
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS, LIKELIHOODS
+from gmvae.nn.dense_counts import has_static_form, log_dense_counts
 from gmvae.nn.divergences import log_normal
 from gmvae.nn.negative_binomial import LogCountProbability, find_nonzero, library_size
 from gmvae.pipeline.errors import Refused
 
 VARIANCES = ("fixed", "learned", "optimal")
+EXACT = 40.0  # above it log(1 + exp(h)) is h in double precision
 
 
 def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
@@ -31,8 +34,24 @@ def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
     Returns:
         Log probabilities in nats, [...].
     """
-    x, logits = torch.broadcast_tensors(x, logits)
-    return -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    return LogBernoulli.apply(x, logits)
+
+
+class LogBernoulli(torch.autograd.Function):
+    """sum_i x_i h_i - log(1 + exp(h_i)), with the gradient x - s(h) of h; x gets none."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, logits: Tensor) -> Tensor:
+        """Log probabilities [...] of x and logits [..., D], where x broadcasts to the logits."""
+        ctx.save_for_backward(x, logits)
+        return (x * logits).sub_(softplus(logits, threshold=EXACT)).sum(-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, slope: Tensor) -> tuple[None, Tensor]:
+        """The gradient of the logits, given that of the log probabilities [...]."""
+        x, logits = ctx.saved_tensors
+        return None, torch.sigmoid(logits).sub_(x).mul_(slope.neg().unsqueeze(-1))
 
 
 def log_negative_binomial(x: Tensor, h: Tensor, log_r: Tensor) -> Tensor:
@@ -46,6 +65,8 @@ def log_negative_binomial(x: Tensor, h: Tensor, log_r: Tensor) -> Tensor:
     Returns:
         Log probabilities in nats, [S, k, B].
     """
+    if has_static_form(x):
+        return log_dense_counts(h, log_r, None, x)
     return LogCountProbability.apply(h, log_r, None, find_nonzero(x, h.shape[1]), library_size(x).unsqueeze(1))
 
 
@@ -61,6 +82,8 @@ def log_zero_inflated(x: Tensor, h: Tensor, log_r: Tensor, logits: Tensor) -> Te
     Returns:
         Log probabilities in nats, [S, k, B].
     """
+    if has_static_form(x):
+        return log_dense_counts(h, log_r, logits, x)
     return LogCountProbability.apply(h, log_r, logits, find_nonzero(x, h.shape[1]), library_size(x).unsqueeze(1))
 
 

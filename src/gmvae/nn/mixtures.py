@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gmvae.nn.divergences import kl_normal, log_normal
+from gmvae.nn.divergences import log_normal, weighted_kl_normal
 from gmvae.nn.layers import reparametrise
+from gmvae.nn.negative_binomial import running_sums
 from gmvae.nn.random_streams import derive_key, draw_normals
 from gmvae.pipeline.errors import Refused
 
@@ -73,9 +74,9 @@ def kl_to_components(z: Tensor, q_z: Moments, p_z: Moments, y: Tensor, form: str
 
     Source: Dilokthanakul 2016 for the closed form; thesis, eq:kl-z-closed and eq:kl-z-sampled.
     """
-    mean, log_variance = (moment.unsqueeze(1) for moment in q_z)  # S, 1, B, L
     if form == "closed":
-        return (y * kl_normal(mean.unsqueeze(-2), log_variance.unsqueeze(-2), *p_z)).sum(-1)
+        return weighted_kl_normal(y, *q_z, p_z)
+    mean, log_variance = (moment.unsqueeze(1) for moment in q_z)  # S, 1, B, L
     return log_normal(z, mean, log_variance) - (y * log_normal(z.unsqueeze(-2), *p_z)).sum(-1)
 
 
@@ -116,7 +117,8 @@ def choose_component(component: int | None, n: int, p_y: Tensor, draws: list[tor
     if component is not None:
         return torch.full((len(draws), n), component, device=p_y.device)
     uniform = torch.stack([torch.rand(n, 1, generator=g, device=g.device) for g in draws])  # S, n, 1
-    return (uniform > p_y.cumsum(-1)[:, None, :-1]).sum(-1)
+    below = running_sums(p_y.clone().unsqueeze(-1)).squeeze(-1)  # S, K
+    return (uniform > below[:, None, :-1]).sum(-1)
 
 
 def select_component(values: Tensor, component: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 The means of a row are m_i = M softmax(h)_i, where M is its library size. With u = m / r,
     log NB(x; m, r) = -r log(1 + u) + x (log u - log(1 + u)) + log Gamma(x + r) - log Gamma(r) - log x!
-so a zero needs one logarithm, and all other terms are needed at the nonzero counts only. There
+so a zero needs one logarithm, and all other terms are needed at the nonzero counts only. There log u - log(1 + u) is
+log s(log u), a is s(-log u), with the logistic function s, and
     log Gamma(x + r) - log Gamma(r) - log x! = sum_{j < x} log((r + j) / (1 + j)).
 For small counts this sum comes from a table; it is exact, while the difference of two large log Gamma is not.
 
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 from torch.special import digamma, gammaln
 
 TABLE = 8  # the largest count that is looked up in a table
@@ -74,15 +75,22 @@ def library_size(x: Tensor) -> Tensor:
 def log_choices(counts: Nonzero, r: Tensor) -> Tensor:
     """log Gamma(x + r) - log Gamma(r) - log x! at the nonzero counts, r [S, D] -> [n, 1]."""
     below = torch.arange(TABLE, dtype=r.dtype, device=r.device).unsqueeze(-1)
-    table = ((r.unsqueeze(1) + below) / (1 + below)).log().cumsum(1)  # S, TABLE, D
+    table = running_sums(((r.unsqueeze(1) + below) / (1 + below)).log_())  # S, TABLE, D
     return look_up(table, counts, r, lambda x, r: gammaln(x + r) - gammaln(r) - gammaln(x + 1))
 
 
 def digamma_rises(counts: Nonzero, r: Tensor) -> Tensor:
-    """psi(x + r) - psi(r) at the nonzero counts, r [S, D] -> [n, 1]."""
+    """r (psi(x + r) - psi(r)) at the nonzero counts, r [S, D] -> [n, 1]."""
     below = torch.arange(TABLE, dtype=r.dtype, device=r.device).unsqueeze(-1)
-    table = (r.unsqueeze(1) + below).reciprocal().cumsum(1)
-    return look_up(table, counts, r, lambda x, r: digamma(x + r) - digamma(r))
+    table = running_sums((r.unsqueeze(1) + below).reciprocal_()).mul_(r.unsqueeze(1))
+    return look_up(table, counts, r, lambda x, r: r * (digamma(x + r) - digamma(r)))
+
+
+def running_sums(table: Tensor) -> Tensor:
+    """Add to each row of [S, n, D] the ones before it, in place; on a GPU `cumsum` may give other bytes each time."""
+    for j in range(1, table.shape[1]):
+        table[:, j] += table[:, j - 1]
+    return table
 
 
 def look_up(table: Tensor, counts: Nonzero, r: Tensor, function) -> Tensor:
@@ -106,13 +114,12 @@ class LogCountProbability(torch.autograd.Function):
         mean = (h - top).exp_()
         total = mean.sum(-1, keepdim=True)
         mean.mul_(size / total)
-        loss = torch.div(mean, r).log1p_().mul_(r)  # r log(1 + m / r), S, k, B, D
+        loss = torch.div(mean, r).log1p_().mul_(r)  # r log(1 + u), S, k, B, D
         to_log_mean = (size.log() - top - total.log()).flatten()
         log_ratio = (
             gather_flat(h, counts.entry) + gather_flat(to_log_mean, counts.row) - gather_flat(log_r, counts.parameter)
         )
-        log_sum = torch.log1p(gather_flat(mean, counts.entry) / gather_flat(r, counts.parameter))
-        at_counts = counts.value * (log_ratio - log_sum) + log_choices(counts, r.flatten(0, 2))
+        at_counts = (counts.value * logsigmoid(log_ratio)).add_(log_choices(counts, r.flatten(0, 2)))
         if logits is None:
             of_zeros = loss.sum(-1).neg_()
         else:
@@ -123,7 +130,7 @@ class LogCountProbability(torch.autograd.Function):
                 + gather_flat(logits, counts.entry)
                 + gather_flat(loss, counts.entry)
             )
-        ctx.save_for_backward(r, mean, loss, logits, size)
+        ctx.save_for_backward(r, mean, loss, logits, size, log_ratio)
         ctx.counts = counts
         return add_at(of_zeros, counts.row, at_counts)
 
@@ -131,10 +138,9 @@ class LogCountProbability(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, slope: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of h, log_r and the logits, given the gradient of each row's value [S, k, B]."""
-        r, mean, loss, logits, size = ctx.saved_tensors
+        r, mean, loss, logits, size, log_ratio = ctx.saved_tensors
         counts, slope_logits = ctx.counts, None
-        share = torch.div(r, mean + r)  # a
-        fall = mean * share  # minus d/dm m of a zero
+        fall = torch.div(r, mean + r).mul_(mean)  # m a, minus d/dm m of a zero
         rise = loss - fall  # minus d/dr r of a zero
         if logits is not None:
             q = torch.sigmoid(-loss - logits)
@@ -144,9 +150,9 @@ class LogCountProbability(torch.autograd.Function):
             q.view(-1)[counts.entry.flatten()] = 1
             fall.mul_(q)
             rise.mul_(q)
-        counts_share = counts.value * gather_flat(share, counts.entry)  # x a
+        counts_share = torch.sigmoid(-log_ratio).mul_(counts.value)  # x a
         slope_r = slope.flatten(1).unsqueeze(1).bmm(rise.flatten(1, 2)).neg_()  # S, 1, D
-        steepness = gather_flat(r, counts.parameter) * digamma_rises(counts, r.flatten(0, 2)) - counts_share
+        steepness = digamma_rises(counts, r.flatten(0, 2)) - counts_share
         add_at(slope_r, counts.parameter, (steepness * gather_flat(slope, counts.row)).sum(-1))
         add_at(fall, counts.entry, -counts_share)
         fall.addcmul_(mean, fall.sum(-1, keepdim=True) / size, value=-1)  # through the softmax

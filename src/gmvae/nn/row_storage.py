@@ -88,6 +88,18 @@ def to_coo(entries: Entries, values: Tensor) -> Tensor:
     return torch.sparse_coo_tensor(indices, values, entries.shape, is_coalesced=True, check_invariants=False)
 
 
+def keep_dense(matrix: Matrix, device: torch.device) -> Tensor:
+    """The whole matrix [N, D] on a device, dense, in the type of its values."""
+    if not isinstance(matrix, CsrRows):
+        return take_rows(matrix, torch.arange(len(matrix), device=matrix.device).unsqueeze(0))[0].to(device)
+    dense = torch.zeros(matrix.shape, dtype=matrix.values.dtype, device=device)
+    for rows in torch.arange(len(matrix), device=matrix.device).split(BLOCK // matrix.shape[1] + 1):
+        entries = find_entries(matrix.layout, rows.unsqueeze(0))
+        values = to_dense(entries, matrix.values.index_select(0, entries.position))[0]
+        dense[rows.to(device)] = values.to(device)
+    return dense
+
+
 def take_rows(matrix: Matrix, index: Tensor) -> Tensor:
     """Rows of a matrix, dense, in the default precision.
 

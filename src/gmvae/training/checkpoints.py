@@ -152,7 +152,7 @@ def pack_state(state: TrainingState) -> tuple[dict[str, Tensor], dict]:
     return tensors, {
         "epoch": state.epoch,
         "step": state.step,
-        "learning_rate": state.optimizer.param_groups[0]["lr"],
+        "learning_rate": float(state.optimizer.rate),
         "statuses": [asdict(status) for status in state.statuses],
         "history": state.history,
         "totals": list(state.totals),  # in their order, which is the history's
@@ -172,8 +172,7 @@ def unpack_state(state: TrainingState, tensors: dict[str, Tensor], described: di
     state.label = tensors["label"].clone().to(state.device) if "label" in tensors else None
     state.epoch, state.step, state.history = described["epoch"], described["step"], described["history"]
     state.statuses = [SeedStatus(**status) for status in described["statuses"]]
-    for group in state.optimizer.param_groups:
-        group["lr"] = described["learning_rate"]
+    state.optimizer.rate.fill_(described["learning_rate"])
     state.model.load_training_state(tensors_of_kind("model", tensors))
 
 

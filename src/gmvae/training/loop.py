@@ -13,6 +13,7 @@ from gmvae.nn.objective import loss, objective
 from gmvae.nn.random_streams import draw_normals, make_generators
 from gmvae.nn.row_order import epoch_order
 from gmvae.nn.views import draw_views, make_view
+from gmvae.training.graph_capture import place_rows, step_for_device
 from gmvae.training.guide import guide_labels
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
@@ -33,6 +34,7 @@ def train_to_end(
         after_step: Called after each step with the number of steps of an epoch. An exception that it raises ends the
             training; another call goes on from the state then.
     """
+    rows = place_rows(rows)
     while state.epoch < training.epochs and state.active_seeds():
         if state.step == 0:
             begin_epoch(state, rows, training)
@@ -59,31 +61,62 @@ def begin_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
 
 def train_epoch(state: TrainingState, rows: Rows, training: Training, after_step: Callable[[int], None]) -> None:
     """Take the remaining steps of an epoch; the state's totals are then the mean of every term over the rows."""
-    model, optimizer, totals = state.model.train(), state.optimizer, state.totals
+    model, totals, names = state.model.train(), state.totals, []
     n, phase = rows.label.shape[1], training.phase(state.epoch)
     label_weight, kl_weight = training.label_weight_in(phase), training.kl_weight(state.epoch) * model.kl_weight
+    information = training.information if phase == "free" else 0.0
     views = training.views_in(phase, bool((rows.label[0] >= 0).any())) if model.takes_views else None
+
+    def weighted_loss(terms: dict[str, Tensor], batch: Batch) -> Tensor:
+        return loss(terms, batch, kl_weight, label_weight, information)  # S
+
+    take_step = step_for_device(lambda batch: step_once(state, training, weighted_loss, n, names, batch), model, rows)
     for step, steps, batch in epoch_batches(rows, training, state.draws, model.n_noise, state.step, views):
-        for group in optimizer.param_groups:
-            group["lr"] = training.learning_rate_at((state.epoch + step / steps) / training.epochs)
-        with autocast_products(rows.device, training.precision):
-            terms = model.terms(batch)
-        losses = loss(terms, batch, kl_weight, label_weight, training.information if phase == "free" else 0.0)  # S
-        optimizer.zero_grad()
-        losses.sum().backward()
-        if training.clip:
-            clip_gradients(model, training.clip)
-        optimizer.step()
-        with torch.no_grad():
-            parts = {name: (batch.weight * value).sum(-1) / n for name, value in terms.items()}
-            parts["loss"] = batch.weight.sum(-1) / n * losses
-            for name, value in parts.items():
-                totals[name] = totals.get(name, 0) + value
+        state.optimizer.rate.fill_(training.learning_rate_at((state.epoch + step / steps) / training.epochs))
+        values = take_step(batch)  # T, S; the first call fills `names`
+        parts = dict(zip(names, values, strict=True))
+        for name, value in parts.items():
+            totals[name] = totals.get(name, 0) + value
         state.step = step + 1
         state.recent.append(parts)
         if len(state.recent) == NOISE_BLOCK or state.step == steps:
             state.end_diverged_seeds()
         after_step(steps)
+
+
+def step_once(
+    state: TrainingState,
+    training: Training,
+    weighted_loss: Callable[[dict[str, Tensor], Batch], Tensor],
+    n: int,
+    names: list[str],
+    batch: Batch,
+) -> Tensor:
+    """Take one step. Nothing is read back from the device, so that a GPU can replay the step.
+
+    Args:
+        state: The run; its model and optimiser are changed.
+        training: The training settings.
+        weighted_loss: The loss of each seed, [S], from the terms and the batch.
+        n: Number of training rows.
+        names: Becomes the names of the terms, the loss last.
+        batch: The rows of the step.
+
+    Returns:
+        What the step adds to the totals of the terms and of the loss, [T, S].
+    """
+    state.optimizer.clear_gradients()
+    with autocast_products(batch.noise.device, training.precision):
+        terms = state.model.terms(batch)
+    losses = weighted_loss(terms, batch)  # S
+    losses.sum().backward()
+    if training.clip:
+        clip_gradients(state.model, training.clip)
+    state.optimizer.take_step()
+    names[:] = [*terms, "loss"]
+    with torch.no_grad():
+        parts = [(batch.weight * value).sum(-1) / n for value in terms.values()]
+        return torch.stack([*parts, batch.weight.sum(-1) / n * losses])
 
 
 def end_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
@@ -95,7 +128,7 @@ def end_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
     state.history += [
         {"seed": state.seeds[s], "epoch": state.epoch + 1, "phase": training.phase(state.epoch)}
         | {name: float(value[s]) for name, value in state.totals.items()}
-        | {"occupancy": int(occupancy[s]), "learning_rate": state.optimizer.param_groups[0]["lr"]}
+        | {"occupancy": int(occupancy[s]), "learning_rate": float(state.optimizer.rate)}
         for s in active
     ]
     if training.patience and training.patience_counts(state.epoch):

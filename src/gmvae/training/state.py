@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gmvae.models.interface import LatentModel
 from gmvae.nn.random_streams import generator_states, make_generators, restore_generators
+from gmvae.training.adam import Adam
 from gmvae.training.schedule import Training
 
 EXPLODED = 1e10  # nats a row; above it float32 spacing is 1,024: a training step no longer changes the value
@@ -70,13 +71,7 @@ class TrainingState:
 
     def __init__(self, model: LatentModel, training: Training, seeds: list[int], device: torch.device | str = "cpu"):
         self.model, self.seeds, self.device = model, seeds, device
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), training.learning_rate, weight_decay=training.weight_decay, fused=True
-        )
-        for parameter in model.parameters():  # as the optimiser's first step would create them
-            moments = {name: torch.zeros_like(parameter.detach()) for name in ("exp_avg", "exp_avg_sq")}
-            step = torch.zeros((), dtype=torch.float32, device=parameter.device)
-            self.optimizer.state[parameter] = {"step": step} | moments
+        self.optimizer = Adam(list(model.parameters()), training.weight_decay)
         self.draws = {purpose: make_generators(seeds, purpose, device) for purpose in ("order", "noise", "views")}
         self.statuses = [SeedStatus() for _ in seeds]
         self.history: list[dict] = []
