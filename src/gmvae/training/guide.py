@@ -1,8 +1,8 @@
 """The labels of the training phase `guide`: each row's component to start from, from the setting `guide`.
 
 `kmeans` and `mixture` cluster the model's own latent; where some labels are observed, the model's own predictions take
-their place, since its latent has learned from these labels. `leiden` finds communities of the graph of neighbours,
-which no model has a part in; where labels are observed, they name the communities.
+their place, since they serve better: it has learned from these labels already. `leiden` finds communities of the graph
+of neighbours, which no model has a part in; where labels are observed, they name the communities.
 """
 
 import numpy as np
