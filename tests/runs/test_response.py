@@ -443,6 +443,18 @@ def test_a_task_that_holds_out_a_type_plans_its_response():
             check_config(CONFIG | {"models": CONFIG["models"] | {"wrong": {"name": "Wrong"} | entry}})
 
 
+def test_a_delta_is_refused_where_no_type_is_held_out_and_reaches_the_step_where_one_is():
+    tasks = CONFIG["tasks"]
+    for task, delta, message in (
+        ("toy", "near", r'tasks\.toy\.delta: found "?near"?; allowed: .*hold_out'),
+        ("kang_without_b", "far", r'tasks\.kang_without_b\.delta: found "far"; allowed: none, global or near'),
+    ):
+        with pytest.raises(Refused, match=message):
+            check_config(CONFIG | {"tasks": tasks | {task: tasks[task] | {"delta": delta}}})
+    check_config(CONFIG | {"tasks": tasks | {"kang_without_b": tasks["kang_without_b"] | {"delta": "global"}}})
+    assert '"delta": config["tasks"][wc.task].get("delta")' in (ROOT / "workflow/rules/runs.smk").read_text()
+
+
 def model_of(name):
     return CONFIG["models"][name]
 

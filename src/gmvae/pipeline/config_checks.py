@@ -139,7 +139,7 @@ def check_task(config: dict, name: str, entry: dict) -> None:
             raise config_refusal(["tasks", name, "models"], model, allowed)
     if "delta" in entry and held_out_type(config, name) is None:
         allowed = "it where the dataset holds out a label under a condition (rows.hold_out)"
-        raise config_refusal(["tasks", name, "delta"], entry["delta"], allowed)
+        raise config_refusal(["tasks", name, "delta"], show_value(entry["delta"]), allowed)
     for model in baseline_models(config, name):
         space = config["models"][model]["space"]
         if space not in [*SPACES, *entry["models"]]:
