@@ -178,6 +178,8 @@ REFUSALS = {
     "half an epoch's patience": ("training.patience", 0.5, "training.patience", "0.5", ""),
     "unknown fate of what diverged": ("training.diverged", "kep", "training.diverged", '"kep"', "keep"),
     "label weight": ("training.label_weight", "aut", "training.label_weight", '"aut"', "auto"),
+    "no job on the card": ("share_gpu", 0, "share_gpu", "0", ""),
+    "unknown share of the card": ("share_gpu", "aut", "share_gpu", '"aut"', "auto"),
     "unknown device": ("device", "cud", "device", '"cud"', "cuda"),
     "all rows held out": ("datasets.toy.test_share", 1, "datasets.toy.test_share", "1", ""),
     "no row held out": ("datasets.toy.test_share", 0.0, "datasets.toy.test_share", "0.0", ""),
