@@ -14,7 +14,6 @@ from gmvae.pipeline.code_digest import source_digest
 from gmvae.pipeline.sources import project_files
 from gmvae.pipeline.step_options import option_words
 from gmvae.thesis import rule_options
-from gmvae.training.gpu_sharing import jobs_on_gpu
 from gmvae.training.priorities import training_priorities
 
 # Later files win: the catalogues, config.yaml, each --configfile, --config.

@@ -19,7 +19,11 @@ NOT_PROSE = re.compile(
     re.DOTALL,
 )
 # Parts of equations, and sums of terms that are equations.
-NOT_EQUATIONS = {"gmvae.nn.divergences.negative_entropy", "gmvae.nn.objective.objective"}
+NOT_EQUATIONS = {
+    "gmvae.nn.divergences.negative_entropy",
+    "gmvae.nn.divergences.weighted_kl_normal",
+    "gmvae.nn.objective.objective",
+}
 ROW = re.compile(r"\\equationrow\{([^}]+)\}\{([^}]+)\}\{([^}]+)\}")
 
 

@@ -1,5 +1,7 @@
 # A run: all seeds of one model on one task, in one folder. A trained model and a baseline leave the same latent.h5ad.
 
+from gmvae.training.gpu_sharing import jobs_on_gpu
+
 PRIORITIES = training_priorities(config)
 
 # Jobs on a GPU: as many at once as its memory takes, unless --resources gpu=... says another number.
