@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report compare reference archive readme bench test test-all lint latex clean help
+.PHONY: all thesis report compare reference archive readme bench bench-gpu test test-all lint latex clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
@@ -47,6 +47,9 @@ bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.cs
 		.venv-bench/bin/python -m benchmarks.$$part --output benchmarks/$$part.csv || exit 1; \
 	done
 	@.venv-bench/bin/python -m benchmarks.ratios
+
+bench-gpu: $(STAMP)  ## measure training on the GPU beside the CPU: benchmarks/gpu.csv
+	PYTHONPATH=src .venv/bin/python -m benchmarks.gpu --output benchmarks/gpu.csv
 
 test: $(STAMP) latex  ## the tests but the slow ones
 	$(PYTEST) -m "not slow"

@@ -217,6 +217,8 @@ REFUSALS = {
     "a view twice": ("training.views", ["affine", "affine"], "training.views", '["affine", "affine"]', ""),
     "images and counts": ("training.views", ["affine", "thinning"], "training.views", '["affine", "thinning"]', ""),
     "moved cells": ("tasks.kang.training", {"views": ["affine"]}, "training.views", "affine for", ""),
+    "no job on the card": ("share_gpu", 0, "share_gpu", "0", ""),
+    "unknown share of the card": ("share_gpu", "aut", "share_gpu", '"aut"', "auto"),
     "unknown device": ("device", "cud", "device", '"cud"', "cuda"),
     "all rows held out": ("datasets.toy.test_share", 1, "datasets.toy.test_share", "1", ""),
     "no row held out": ("datasets.toy.test_share", 0.0, "datasets.toy.test_share", "0.0", ""),

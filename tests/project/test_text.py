@@ -19,7 +19,11 @@ NOT_PROSE = re.compile(
     re.DOTALL,
 )
 # Parts of equations, sums of terms that are equations, and the principal axes again, by blocks of rows.
-NOT_EQUATIONS = {"gmvae.nn.divergences.negative_entropy", "gmvae.nn.objective.objective"} | {
+NOT_EQUATIONS = {
+    "gmvae.nn.divergences.negative_entropy",
+    "gmvae.nn.divergences.weighted_kl_normal",
+    "gmvae.nn.objective.objective",
+} | {
     f"gmvae.data.principal_components.{name}"
     for name in ("store_components", "axes_by_blocks", "iterate_subspace", "dense_blocks")
 }

@@ -1,9 +1,14 @@
 # A run: all seeds of one model on one task, in one folder. A trained model and a baseline leave the same latent.h5ad.
 
-import shutil
+from gmvae.training.gpu_sharing import jobs_on_gpu
 
 PRIORITIES = training_priorities(config)
-GPU = config["device"] == "cuda" or config["device"] == "auto" and shutil.which("nvidia-smi") is not None
+
+# Jobs on a GPU: as many at once as its memory takes, unless --resources gpu=... says another number.
+JOBS_ON_GPU = jobs_on_gpu(config["share_gpu"], config["device"])
+GPU = config["device"] == "cuda" or JOBS_ON_GPU is not None
+if JOBS_ON_GPU is not None and "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = JOBS_ON_GPU
 
 
 def alternatives(kind):

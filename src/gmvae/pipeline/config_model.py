@@ -198,6 +198,7 @@ class Config(Entry):
 
     study: Annotated[str, Field(description="the name of an entry of `studies`")]
     device: Literal["auto", "cpu", "cuda"]
+    share_gpu: Annotated[Literal["auto"] | Positive, Field(description="auto, or a whole number from 1")]
     threads: Positive
     mirror: Annotated[str, Field(description='a folder or a base URL in quotes, or "" for none')]
     cache: Annotated[str, Field(description='a folder in quotes, or "" for none')]

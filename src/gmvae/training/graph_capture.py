@@ -1,7 +1,7 @@
 """A training step as one CUDA graph: the card replays its hundreds of operations without the processor's help.
 
 A graph repeats fixed operations on fixed memory. So each batch is copied into the same tensors, and every shape is
-constant. What changes between epochs (weights of terms, a model's buffers) makes a new graph: one is captured per epoch.
+constant. What changes between epochs (weights of terms, a model's buffers) needs a new graph: each epoch captures one.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,127 @@
+"""Measure training on a GPU beside the CPU of the same machine: `python -m benchmarks.gpu --output benchmarks/gpu.csv`.
+
+Needs only PyTorch and NumPy. The data are synthetic, of the shapes of MNIST and of two datasets of cells. Rows are
+counted once for each seed. `--dry` runs tiny shapes on the CPU through the same code, and writes nothing.
+"""
+
+import csv
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.support.synthetic import SHAPES, Run, Shape, synthetic_rows, time_training
+from gmvae.pipeline.command import run_step
+from gmvae.training.device import choose_device
+
+CASES = (("images", (1, 10, 30)), ("cells 10,000 x 2,000", (1, 10)), ("cells 18,641 x 1,200", (1, 10)))
+EPOCHS, WARM, CPU_SHARE = 2, 1, 0.05  # the CPU trains on this share of the rows
+LIMIT = 480.0  # seconds; no case starts after them
+TOLERANCE = 2e-3  # relative difference of the first epochs' losses between GPU and CPU
+DRY = Shape(40, 6, "", 4, 16)
+
+
+def measure_gpu(output: Path, dry: bool = False) -> list[dict]:
+    """Train each case on the GPU and on the CPU, and write a row for each.
+
+    Args:
+        output: The csv file.
+        dry: Run tiny shapes on the CPU in place of the GPU, and write nothing.
+
+    Returns:
+        The rows.
+    """
+    torch.set_num_threads(1)
+    started, device = time.monotonic(), choose_device("cpu" if dry else "cuda")
+    card = "none" if dry else torch.cuda.get_device_name(device)
+    rows = []
+    for name, numbers in CASES:
+        shape = SHAPES[name] if not dry else DRY._replace(likelihood=SHAPES[name].likelihood)
+        for n_seeds in numbers:
+            if time.monotonic() - started > LIMIT:
+                print(f"left out, no time: {name}, {n_seeds} seeds", flush=True)
+                continue
+            rows += [{"card": card, "of": name} | row for row in measure_case(shape, n_seeds, device)]
+            print(rows[-2], rows[-1], sep="\n", flush=True)
+    if not dry:
+        write_rows(rows, output)
+    return rows
+
+
+def measure_case(shape: Shape, n_seeds: int, device: torch.device) -> list[dict]:
+    """The rows of one case: the GPU on all rows, and the CPU on a share of them; both are compared on that share."""
+    cpu, few = torch.device("cpu"), shape._replace(rows=max(shape.batch_size, int(CPU_SHARE * shape.rows)))
+    with BusyShare(device) as busy:
+        big = train(shape, n_seeds, device)
+    small, again, own = (train(few, n_seeds, where) for where in (device, device, cpu))
+    apart = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(small.losses, own.losses, strict=True))
+    checks = {
+        "same_bytes": "yes" if small.weights == again.weights else "no",
+        "loss_apart": apart,
+        "agrees": "yes" if apart <= TOLERANCE else "no",
+    }
+    return [
+        case_row(device.type, n_seeds, big) | {"busy": busy.share()} | checks,
+        case_row("cpu", n_seeds, own) | {"busy": None, "same_bytes": "", "loss_apart": None, "agrees": ""},
+    ]
+
+
+def train(shape: Shape, n_seeds: int, device: torch.device) -> Run:
+    """A training of the model gmdvae."""
+    return time_training(shape, "gmdvae", n_seeds, device, synthetic_rows(shape, n_seeds, device), EPOCHS, WARM)
+
+
+def case_row(device: str, n_seeds: int, run: Run) -> dict:
+    """What is written of a run."""
+    return {
+        "device": device,
+        "seeds": n_seeds,
+        "seconds": run.seconds,
+        "rows": run.rows,
+        "rows_per_second": run.rows / run.seconds,
+        "milliseconds_per_step": 1000 * run.seconds / run.steps,
+    }
+
+
+class BusyShare:
+    """The share of the time in which the card computes, sampled from nvidia-smi in a thread; nothing on a CPU."""
+
+    def __init__(self, device: torch.device):
+        self.samples: list[int] = []
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.sample, daemon=True) if device.type == "cuda" else None
+
+    def sample(self) -> None:
+        """Ask twice a second until the block ends."""
+        command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--id=0"]
+        while not self.stopped.wait(0.5):
+            said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+            self.samples += [int(said)] if said.isdigit() else []
+
+    def __enter__(self) -> "BusyShare":
+        if self.thread:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stopped.set()
+        if self.thread:
+            self.thread.join()
+
+    def share(self) -> float | None:
+        """The mean of the samples; None without any."""
+        return sum(self.samples) / len(self.samples) / 100 if self.samples else None
+
+
+def write_rows(rows: list[dict], output: Path) -> None:
+    """Write the rows as csv."""
+    with output.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    run_step(measure_gpu)
