@@ -1,7 +1,6 @@
 """Exact principal components of the training rows (thesis, equations 2.2-2.5): x ~ mean + (x - mean) V V^T."""
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 
 def principal_axes(train: np.ndarray, n_dimensions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -20,5 +19,7 @@ def principal_axes(train: np.ndarray, n_dimensions: int) -> tuple[np.ndarray, np
 
     Source: thesis, eq:pca.
     """
+    from sklearn.decomposition import PCA  # a slow import, which steps with other spaces do without
+
     pca = PCA(n_dimensions, svd_solver="full").fit(np.asarray(train, dtype=np.float64))
     return pca.mean_, np.asfortranarray(pca.components_.T)  # the last bits of products depend on the order in memory
