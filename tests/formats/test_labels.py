@@ -69,7 +69,7 @@ def train_and_embed(data, observed, folder, module="gmdvae", n_components=5, tra
     settings = {name: value for name, value in SMALL.items() if name in accepted_settings({"module": module})}
     train(data, observed, *outputs, module, settings, training, n_components, [0, 1], progress=False)
     embed(data, observed, weights, folder / "latent.h5ad", "toy", module, n_importance=2)
-    return read_latent(folder / "latent.h5ad")
+    return anndata.read_h5ad(folder / "latent.h5ad")
 
 
 def test_a_guided_run_learns_the_clusters_and_is_evaluated_as_an_unsupervised_one(toy, tmp_path):
@@ -155,7 +155,7 @@ def test_no_label_reaches_an_unsupervised_baseline(toy, permuted, tmp_path, name
     for data in (toy, permuted / "toy.h5ad"):
         arguments = name, space, None, {"n_dimensions": 3}, 5, [0, 1], "toy", name
         baseline(data, tmp_path / "latent.h5ad", tmp_path / "made.json", *arguments)
-        latents.append(read_latent(tmp_path / "latent.h5ad"))
+        latents.append(anndata.read_h5ad(tmp_path / "latent.h5ad"))
     assert different_keys(*latents) == []
 
 

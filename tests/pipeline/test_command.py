@@ -171,3 +171,22 @@ def test_every_type_of_a_signature_has_a_form_on_the_command_line():
     with pytest.raises(TypeError, match="set"):
         step_parser(odd)
     assert isinstance(step_parser(measure), argparse.ArgumentParser)
+
+
+def test_libraries_that_a_step_imports_itself_have_its_threads_too(monkeypatch):
+    """Their threads decide the last bits, and the limits at the start reach only what is loaded by then."""
+    script = """
+from gmvae.pipeline.command import run_step
+
+def count():
+    \"\"\"Print the threads of each library.\"\"\"
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_info
+    print(sorted({library["num_threads"] for library in threadpool_info()}))
+
+run_step(count, [])
+"""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert finished.stdout.strip() == "[1]", finished.stderr

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import anndata
 import numpy as np
 from scipy import linalg, sparse
-from sklearn.decomposition import PCA
 
 COMPONENTS = 50  # stored with each dataset
 ROWS = 4096  # rows of a block in double precision: 65 MB at 2,000 features
@@ -30,6 +29,8 @@ def principal_axes(train: np.ndarray, n_dimensions: int) -> tuple[np.ndarray, np
 
     Source: thesis, eq:pca.
     """
+    from sklearn.decomposition import PCA  # a slow import, which steps with other spaces do without
+
     pca = PCA(n_dimensions, svd_solver="full").fit(np.asarray(train, dtype=np.float64))
     return pca.mean_, np.asfortranarray(pca.components_.T)  # the last bits of products depend on the order in memory
 

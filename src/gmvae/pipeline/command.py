@@ -32,7 +32,10 @@ def run_step(step: Callable, arguments: list[str] | None = None) -> None:
     """
     try:
         options = vars(step_parser(step).parse_args(arguments))
-        with threadpool_limits(options.get("threads") or 1):  # one thread and two do not give the same bits
+        threads = options.get("threads") or 1  # one thread and two do not give the same bits
+        for library in ("OMP", "OPENBLAS", "MKL"):
+            os.environ[f"{library}_NUM_THREADS"] = str(threads)  # for libraries that the step imports itself
+        with threadpool_limits(threads):
             step(**options)
     except Refused as refusal:
         sys.exit(f"error: {refusal}")

@@ -10,7 +10,6 @@ from gmvae.formats.dataset import load_dataset
 from gmvae.formats.writing import write_csv
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-from gmvae.runs.louvain_labels import louvain_labels
 
 ALLOWED = "none, all, louvain, a share in (0, 1), a whole number of rows, or batch:<name>"
 
@@ -42,6 +41,8 @@ def observe(
     training = adata.obs[adata.obs["split"] == "train"]
     label = np.full(len(training), "", dtype=object)
     if labels == "louvain":
+        from gmvae.runs.louvain_labels import louvain_labels  # a slow import, for few tasks
+
         label[:] = louvain_labels(adata, n_components, n_dimensions, seed)
     elif labels != "none":
         if "label" not in training:

@@ -1,11 +1,11 @@
 """Latents in the plane: panels, colours, and texts that do not overlap."""
 
+import anndata
 import numpy as np
 import pytest
 from matplotlib.text import Text
 from support.drawing import NAMES, overlapping_texts, random_latent, random_projection, striped_images
 
-from gmvae.formats.latent import read_latent
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import latents
 from gmvae.thesis.figures.scatter import pack_panels, spread_apart
@@ -77,7 +77,7 @@ def test_latents_fit_the_page(n_models, n_classes, k, long):
 
 
 def test_controls_alone_are_no_figure(folder, tmp_path):
-    run = read_latent(folder / "kmeans.h5ad")
+    run = anndata.read_h5ad(folder / "kmeans.h5ad")
     run.uns["baseline"] = "truth"
     run.write_h5ad(tmp_path / "truth.h5ad")
     inputs = folder / "data.h5ad", [tmp_path / "truth.h5ad"], ["kmeans"], folder / "projection.csv"
