@@ -3,7 +3,7 @@
 import torch
 
 from gmvae.nn.batches import one_hot
-from gmvae.nn.condition_bias import ConditionBias
+from gmvae.nn.layers import ConditionBias
 
 
 def test_rows_get_the_bias_of_their_condition_with_and_without_draws():

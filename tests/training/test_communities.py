@@ -6,8 +6,8 @@ import igraph
 import numpy as np
 import pytest
 
-from gmvae.nn.nearest_rows import nearest_rows
 from gmvae.pipeline.errors import Refused
+from gmvae.runs.nearest_rows import nearest_rows
 from gmvae.training.communities import (
     check_parts,
     jaccard_graph,

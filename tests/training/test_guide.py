@@ -6,8 +6,8 @@ import torch
 from support.models import blob_rows, small_model, train_model
 
 from gmvae.nn.inference import cluster_rows
-from gmvae.nn.nearest_rows import nearest_rows
 from gmvae.pipeline.errors import Refused
+from gmvae.runs.nearest_rows import nearest_rows
 from gmvae.runs.train import check_training
 from gmvae.training.communities import leiden_communities
 from gmvae.training.guide import guide_labels, name_clusters

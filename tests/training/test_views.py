@@ -13,9 +13,9 @@ from gmvae.nn.batches import rows_from_dataset
 from gmvae.nn.inference import cluster_rows
 from gmvae.pipeline.errors import Refused
 from gmvae.training.loop import epoch_batches, train_to_end
+from gmvae.training.refusals import check_views
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
-from gmvae.training.view_checks import check_views
 
 BASE = {"epochs": 4, "batch_size": 16, "learning_rate": 0.01, "autoencode_epochs": 1, "guide_epochs": 1}
 PLAN = Training(**BASE, views=["neighbours", "affine"], information=2.0)

@@ -31,9 +31,8 @@ from torch.nn.functional import softplus
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch, View
-from gmvae.nn.condition_bias import ConditionBias
 from gmvae.nn.divergences import expected_kl_categorical, kl_dirichlet, kl_normal, log_normal
-from gmvae.nn.layers import MLP, Normal, append_condition, carry_over, reparametrise
+from gmvae.nn.layers import MLP, ConditionBias, Normal, append_condition, carry_over, reparametrise
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.mixtures import (
     Moments,

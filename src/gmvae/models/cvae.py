@@ -20,9 +20,8 @@ from torch import Tensor
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Batch
-from gmvae.nn.condition_bias import ConditionBias
 from gmvae.nn.divergences import kl_normal, log_normal
-from gmvae.nn.layers import MLP, Normal, append_condition, carry_over, reparametrise
+from gmvae.nn.layers import MLP, ConditionBias, Normal, append_condition, carry_over, reparametrise
 from gmvae.nn.likelihoods import Likelihood
 from gmvae.nn.negative_binomial import library_size
 from gmvae.nn.random_streams import draw_normals, make_generators

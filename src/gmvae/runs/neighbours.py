@@ -9,9 +9,9 @@ from scipy import sparse
 from gmvae.data.principal_components import principal_axes
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.labels import true_labels
-from gmvae.nn.nearest_rows import nearest_rows
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
+from gmvae.runs.nearest_rows import nearest_rows
 from gmvae.training.neighbour_file import save_neighbours
 
 N_NEIGHBOURS = 15

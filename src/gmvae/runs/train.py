@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
@@ -16,22 +15,20 @@ from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.formats.provenance import describe_run
 from gmvae.formats.weights import build_model, save_weights, takes_components
 from gmvae.formats.writing import write_csv, write_json
-from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Rows, rows_from_dataset
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.config_model import check_guide, check_training_settings
 from gmvae.pipeline.errors import Refused
 from gmvae.training.checkpoints import Checkpointer, run_identity
-from gmvae.training.communities import check_parts
 from gmvae.training.device import choose_device
 from gmvae.training.loop import train_to_end
 from gmvae.training.neighbour_file import load_neighbours
 from gmvae.training.precision import choose_precision
 from gmvae.training.progress import Progress
+from gmvae.training.refusals import check_divergence, check_start, check_views
 from gmvae.training.schedule import Training
 from gmvae.training.start import start_at_data
-from gmvae.training.state import EXPLODED, TrainingState
-from gmvae.training.view_checks import check_views
+from gmvae.training.state import TrainingState
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}  # of the parameters
 
@@ -197,23 +194,6 @@ def training_rows(
     return rows, likelihood
 
 
-def check_start(model: LatentModel, plan: Training, rows: Rows, data: Path) -> None:
-    """Raise Refused where the start of the training makes more clusters than there are training rows, or no graph."""
-    n, k = rows.label.shape[1], rows.n_components
-    if model.has_components and plan.guide_epochs > 0 and plan.guide == "leiden":
-        if rows.neighbours is None:
-            raise Refused("training.guide: found leiden without --graph; allowed: it with the file of neighbours")
-        check_parts(rows.neighbours.cpu().numpy(), k)
-    is_guided = model.has_components and plan.guide_epochs > 0 and bool((rows.label < 0).all())
-    is_guided &= plan.guide != "leiden"  # which makes fewer communities then
-    if k <= n or not (is_guided or model.starts_from_clusters):
-        return
-    cause = f"the start of {model.name}" if model.starts_from_clusters else "the phase guide"
-    remedy = "or a model that does not start from clusters" if model.starts_from_clusters else "or guide_epochs: 0"
-    allowed = f"at most {n}, the training rows of {data}, of which {cause} makes K clusters"
-    raise Refused(f"n_components: found {k}; allowed: {allowed}; set fewer components, {remedy}")
-
-
 def resume_and_train(state: TrainingState, rows: Rows, plan: Training, keeper: Checkpointer, progress: bool) -> None:
     """Continue from the checkpoint, if there is one; after each step, show the progress and save where it is due."""
     keeper.resume(state)
@@ -225,29 +205,6 @@ def resume_and_train(state: TrainingState, rows: Rows, plan: Training, keeper: C
 
     with contextlib.closing(line), keeper.delay_signals():
         train_to_end(state, rows, plan, after_step)
-
-
-def check_divergence(state: TrainingState, plan: Training, keeper: Checkpointer) -> list[dict]:
-    """The seeds that diverged. Raises Refused, and saves a checkpoint, unless the run may be written with them."""
-    diverged = state.diverged_seeds()
-    if not diverged:
-        return diverged
-    first = diverged[0]
-    fault = f"{first['term']} of seed {first['seed']} is not finite, or above {EXPLODED:g}, in epoch {first['epoch']}"
-    if len(diverged) > 1:
-        fault += f" (likewise seeds {', '.join(str(entry['seed']) for entry in diverged[1:])})"
-    if plan.diverged == "keep" and len(diverged) < len(state.seeds):
-        print(f"{fault}: its state of the epoch before is written, as training.diverged is `keep`", file=sys.stderr)
-        return diverged
-    keeper.save(state)
-    remedy = "set training.diverged to keep to write all seeds like this, or try"
-    if len(diverged) == len(state.seeds):
-        remedy = "no other seed is left; try"
-    clip = f"training.clip below {plan.clip:g}" if plan.clip else "training.clip: 1"
-    raise Refused(
-        f"{fault}; {keeper.path} has its state of the epoch before, and the other seeds fully trained: {remedy} "
-        f"a training.learning_rate below {plan.learning_rate:g}, or {clip}"
-    )
 
 
 if __name__ == "__main__":

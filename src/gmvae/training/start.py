@@ -22,7 +22,7 @@ from torch import Tensor
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.models.interface import LatentModel
 from gmvae.nn.batches import Rows
-from gmvae.nn.condition_bias import ConditionBias
+from gmvae.nn.layers import ConditionBias
 from gmvae.nn.row_storage import CsrRows, Matrix, find_entries, take_rows
 from gmvae.pipeline.errors import Refused
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from gmvae.training.gpu_sharing import jobs_on_gpu
+from gmvae.runs.gpu_sharing import jobs_on_gpu
 
 
 def put_nvidia_smi(folder, monkeypatch, script):

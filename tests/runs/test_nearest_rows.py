@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from gmvae.nn.nearest_rows import nearest_rows
+from gmvae.runs.nearest_rows import nearest_rows
 
 
 def by_sklearn(points, candidates, k):
@@ -14,7 +14,7 @@ def by_sklearn(points, candidates, k):
 
 @pytest.mark.parametrize("offset", [0.0, 300.0])  # far from the origin, float32 has no digit left for the distances
 def test_neighbours_of_other_points_are_scikit_learns(offset, monkeypatch):
-    monkeypatch.setattr("gmvae.nn.nearest_rows.BLOCK", 64 * 700)  # several blocks, the last one smaller
+    monkeypatch.setattr("gmvae.runs.nearest_rows.BLOCK", 64 * 700)  # several blocks, the last one smaller
     draws = np.random.default_rng(0)
     candidates, points = draws.normal(size=(700, 4)) + offset, draws.normal(size=(200, 4)) + offset
     positions, squares = nearest_rows(points, candidates, 15, np.full(len(points), -1))
