@@ -153,8 +153,9 @@ class Normal(nn.Module):
 
 
 class ConditionBias(nn.Module):
-    """h + b_c, with a free row b_c for each condition, 0 at the start: a decoder of counts adds it to its output h, because
-    a condition has a profile of its own.
+    """h + b_c, with a free row b_c for each condition, 0 at the start: what a decoder of counts adds to its output h.
+
+    A condition has a profile of its own.
 
     Args:
         n_seeds: S.
