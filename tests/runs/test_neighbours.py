@@ -100,7 +100,7 @@ def test_permuted_labels_change_no_byte_of_graph_and_training(toy, graphs, tmp_p
         observe(data, folder / "observed.csv", "none")
         outputs = folder / "weights.safetensors", folder / "history.csv", folder / "provenance.json"
         options = "gmdvae", {"n_latent": 2, "n_hidden": 8}, TRAINING | {"graph": "balanced"}, 5, [0, 1]
-        train(data, folder / "observed.csv", *outputs, *options, folder / "balanced.safetensors", progress=False)
+        train(data, folder / "observed.csv", *outputs, *options, graph=folder / "balanced.safetensors", progress=False)
         weights.append(outputs[0].read_bytes())
     assert shares[0] > 0.95 and shares[1] < 0.4
     assert weights[0] == weights[1]
@@ -155,12 +155,12 @@ def test_training_without_its_graph_or_with_that_of_other_rows_is_refused(toy, g
         train(*files, *options, progress=False)
     save_neighbours(np.zeros((3, 15)), {}, tmp_path / "other.safetensors")
     with pytest.raises(Refused, match=r"other\.safetensors has other rows"):
-        train(*files, *options, tmp_path / "other.safetensors", progress=False)
+        train(*files, *options, graph=tmp_path / "other.safetensors", progress=False)
     (tmp_path / "torn.safetensors").write_bytes(b"torn")
     with pytest.raises(Refused, match=r"torn\.safetensors: not a readable"):
-        train(*files, *options, tmp_path / "torn.safetensors", progress=False)
+        train(*files, *options, graph=tmp_path / "torn.safetensors", progress=False)
     with pytest.raises(Refused, match="at least 5, the unconnected parts"):
-        train(*files, *options[:3], 3, [0], graphs / "plain.safetensors", progress=False)
+        train(*files, *options[:3], 3, [0], graph=graphs / "plain.safetensors", progress=False)
     with pytest.raises(Refused, match="--graph is missing"):
         leiden_start(toy, tmp_path, None, [0])
 

@@ -69,7 +69,7 @@ def test_a_step_reads_nothing_back(monkeypatch, module, likelihood):
     batch, names = small_batch(state.model, likelihood=likelihood, labelled=True), []
     with ReadGuard():
         values = loop.step_once(
-            state, TRAINING, lambda terms, batch: loop.loss(terms, 1.0, 1.0, batch.weight), 5, names, batch
+            state, TRAINING, lambda terms, batch: loop.loss(terms, batch, 1.0, 1.0), 5, names, batch
         )
     assert values.shape == (len(names), len(SEEDS)) and values.isfinite().all()
 

@@ -112,8 +112,8 @@ def test_the_setting_chooses_the_labels_of_the_phase():
 
 def test_the_weight_of_the_guide_is_that_of_the_label_in_its_phase():
     plan = Training(**BASE, guide_weight=7.0, label_weight=2.0)
-    assert plan.label_weight_for("guide", 100, 100) == 7.0
-    assert plan.label_weight_for("free", 100, 10) == 2.0
+    assert plan.label_weight_in("guide") == 7.0
+    assert plan.label_weight_in("free") == 2.0
     histories = [
         train_model(small_model("gmdvae"), blob_rows(), Training(**BASE, guide_weight=w), SEEDS) for w in (1.0, 50.0)
     ]

@@ -173,7 +173,7 @@ def test_gradients_reach_every_parameter_after_one_step(module):
     for _ in range(2):
         optimizer.zero_grad()
         batches = [encoded_batch(model, labelled) for labelled in (False, True)]
-        sum(loss(model.terms(batch), 1.0, 1.0, torch.ones(len(SEEDS), 5)).sum() for batch in batches).backward()
+        sum(loss(model.terms(batch), batch, 1.0, 1.0).sum() for batch in batches).backward()
         optimizer.step()
     for name, parameter in model.named_parameters():
         assert (parameter.grad.flatten(1) != 0).any(1).all(), name

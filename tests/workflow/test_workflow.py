@@ -104,7 +104,7 @@ WORDING = {  # one edit of each kind that changes no result
     "the docstring of a step": ("metrics/evaluate.py", '"""', '"""Other words. '),
     "a refusal": ("data/derived_sets.py", 'Refused(f"', 'Refused(f"so it is: '),
     "a refusal of a step": ("runs/train.py", 'Refused("', 'Refused("so it is: '),
-    "a printed line": ("runs/train.py", 'print(f"', 'print(f"so it is: '),
+    "a printed line": ("training/refusals.py", 'print(f"', 'print(f"so it is: '),
     "a log line more": ("runs/embed.py", "    torch.set_num_threads", '    print("embed")\n    torch.set_num_threads'),
     "the progress line": ("training/progress.py", "", "EDITED = True\n"),
     "the errors": ("pipeline/errors.py", "", "EDITED = True\n"),

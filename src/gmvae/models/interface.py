@@ -34,8 +34,7 @@ class LatentModel(nn.Module, ABC):
 
     Attributes:
         p: The likelihood p(x|z) with its parameters.
-        decoder: The network of p(x|z); the last layer gives what `p` takes. Models of counts need it: they start at the
-            data (training/start.py).
+        decoder: The network of p(x|z). Models of counts need it: it starts at the data (training/start.py).
         n_noise: How many standard normals one draw of a row's latent variables takes.
         n_conditions: How many conditions the model tells apart.
         has_components: Whether it has classes y: `cluster` works.
@@ -44,7 +43,7 @@ class LatentModel(nn.Module, ABC):
         takes_views: Whether its terms use `batch.view`, another look at the rows (nn/views.py).
         decodes_class: Whether its decoder is p(x|y,z), so that each row is decoded once for each class.
         is_linear: Whether its decoder is affine: `plane` works.
-        kl_weight: The model's own weight of all `kl_*` terms in the loss; multiplies the schedule's.
+        kl_weight: Its own weight of all `kl_*` terms in the loss, times the schedule's.
         starts_from_clusters: Whether `initialise` fits a clustering, which needs a training row for each component.
         conversions: What conversion can go through, the model's own choice first; empty where it cannot convert.
     """
@@ -147,11 +146,7 @@ class LatentModel(nn.Module, ABC):
         raise Refused(f"{self.name}: shows no style w; use gmvae or cgmdvae")
 
     def plane(self) -> Tensor:
-        """The directions that a linear decoder spans, as columns, [S, D, L].
-
-        Raises:
-            Refused: The decoder is not linear.
-        """
+        """The directions that a linear decoder spans, as columns, [S, D, L]. Raises Refused for another decoder."""
         raise Refused(f"{self.name}: its decoder is not linear, so it spans no plane; use linear_ae")
 
     def conversion_means(
@@ -200,10 +195,8 @@ class LatentModel(nn.Module, ABC):
         """Compute what depends on the trained weights and all training rows; called after the last epoch."""
 
     def training_state(self) -> dict[str, Tensor]:
-        """What training changes and is neither parameter nor buffer, by name: a checkpoint keeps it.
-
-        Numbers are tensors without an axis; random generators are their states (`generator_states`).
-        """
+        """What a checkpoint keeps beside parameters and buffers, by name: numbers as tensors without an axis, random
+        generators as their states."""
         return {}
 
     def load_training_state(self, state: dict[str, Tensor]) -> None:
