@@ -6,7 +6,7 @@ from reference.test_reference import kept
 from support import finished
 
 from gmvae.pipeline.sources import ROOT
-from gmvae.reference.readme import references_page, write_readme
+from gmvae.reference.readme import references_page, result_rows, write_readme
 
 
 def test_the_committed_page_has_the_tables_of_the_committed_references():
@@ -46,6 +46,30 @@ def test_the_best_other_model_is_that_of_the_largest_mean(reference):
     assert row.endswith(
         f"| AE | {rival[rival.split == 'test'].value.mean():.3f} ± {rival[rival.split == 'test'].value.std():.3f} |"
     )
+
+
+def test_a_response_is_told_in_our_main_form_beside_the_best_form_of_the_others():
+    """By hand: two models, three forms."""
+    rows = [
+        ("kang", model, seed, "test", f"response_{form}change_r2", value + seed / 100)
+        for model, form, value in [
+            ("cgmdvae", "", 0.1),
+            ("cgmdvae", "combined_", 0.7),
+            ("scgen", "", 0.4),
+            ("scgen", "residual_", 0.6),
+        ]
+        for seed in (0, 1)
+    ]
+    table = pd.DataFrame(rows, columns=["task", "model", "seed", "split", "metric", "value"])
+    config = {
+        "tasks": {"kang": {"dataset": "kang", "n_components": 7, "models": ["cgmdvae", "scgen"]}},
+        "datasets": {"kang": {"name": "Kang"}},
+        "models": {"cgmdvae": {"name": "Ours"}, "scgen": {"name": "scGen"}},
+        "names": {},
+    }
+    (row,) = result_rows(table, config, "kang", "response_change_r2")
+    assert row.startswith("| Kang | 7 | response_change_r2 | Ours, with kriging | 0.705 ± 0.007 |")
+    assert row.endswith("| scGen, residual | 0.605 ± 0.007 |")
 
 
 def test_the_sentence_says_how_long_it_took_and_where(reference):
