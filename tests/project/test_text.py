@@ -18,15 +18,19 @@ NOT_PROSE = re.compile(
     r"|\\claim\{[^}]*\}|\\begin\{tikzpicture\}.*?\\end\{tikzpicture\}|\\(?:vspace|hspace|rule|setlength)\*?\{[^}]*\}|CC~BY(?:-SA)?~\d\.0",
     re.DOTALL,
 )
-# Parts of equations, sums of terms that are equations, and the principal axes again, by blocks of rows.
-NOT_EQUATIONS = {
-    "gmvae.nn.divergences.negative_entropy",
-    "gmvae.nn.divergences.weighted_kl_normal",
-    "gmvae.nn.objective.objective",
-} | {
-    f"gmvae.data.principal_components.{name}"
-    for name in ("store_components", "axes_by_blocks", "iterate_subspace", "dense_blocks")
-}
+# Parts of equations, sums of terms that are equations, the principal axes again, by blocks of rows, and random draws.
+NOT_EQUATIONS = (
+    {
+        "gmvae.nn.divergences.negative_entropy",
+        "gmvae.nn.divergences.weighted_kl_normal",
+        "gmvae.nn.objective.objective",
+    }
+    | {
+        f"gmvae.data.principal_components.{name}"
+        for name in ("store_components", "axes_by_blocks", "iterate_subspace", "dense_blocks")
+    }
+    | {f"gmvae.nn.views.{name}" for name in ("draw_views", "make_view", "choose_neighbours", "normalise_like")}
+)
 ROW = re.compile(r"\\equationrow\{([^}]+)\}\{([^}]+)\}\{([^}]+)\}")
 
 
@@ -71,7 +75,9 @@ def test_every_equation_that_the_code_cites_is_in_the_text():
         assert rf"\label{{{label}}}" in texts, f"no equation {label}"
 
 
-@pytest.mark.parametrize("module", ["nn.divergences", "nn.likelihoods", "nn.objective", "data.principal_components"])
+@pytest.mark.parametrize(
+    "module", ["nn.divergences", "nn.likelihoods", "nn.objective", "nn.views", "data.principal_components"]
+)
 def test_every_formula_of_the_mathematical_modules_is_in_the_appendix(module):
     """Each public function of these files computes a numbered equation."""
     listed = {function for _, function, _ in ROW.findall(source(BOOK / "appendices" / "equations.tex"))}
