@@ -151,7 +151,7 @@ def test_changing_one_metric_changes_only_what_depends_on_it(book, study, tmp_pa
     before = result_files(tmp_path / "results")
     table = pd.read_csv(tmp_path / "results/metrics.csv")
     one = (table.task == "digits") & (table.model == "gmdvae") & (table.metric == "accuracy")
-    one &= (table.seed == 3) & (table.split == "test")
+    one &= (table.seed == 5) & (table.split == "test")
     assert one.sum() == 1
     table.loc[one, "value"] += 0.02  # too little to turn a verdict, enough for the third decimal of the mean
     table.to_csv(tmp_path / "results/metrics.csv", index=False)
