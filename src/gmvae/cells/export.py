@@ -49,7 +49,7 @@ def export(
     adata = assemble_cells_of_run(prepared, run, seed)
     table = rank_markers(adata)
     adata.var = adata.var.join(best_clusters(table, adata.var_names))
-    adata.uns |= category_colours(adata.obs)
+    adata.uns |= category_colours(adata.obs, adata.obsm["q_y"].shape[1])
     adata.uns["gmvae"] = describe_export(prepared, run, seed, provenance)
     write_h5ad(adata, output)
     plane = pd.DataFrame(adata.obsm["X_umap"], index=adata.obs_names, columns=["umap_1", "umap_2"])
@@ -95,13 +95,15 @@ def cluster_columns(cluster: np.ndarray, q_y: np.ndarray, names: pd.Index) -> pd
         names: Names of the cells [N].
 
     Returns:
-        `cluster`, a categorical of all K numbers as text; `cluster_probability`; and `cluster_entropy` of q_y, in nats.
+        `cluster`, a categorical of the numbers of the components that have cells, as text, without the empty ones, on
+        which scanpy's plots fail; `cluster_probability`; and `cluster_entropy` of q_y, in nats.
     """
     q = q_y.astype(np.float64)
+    clusters = pd.Categorical.from_codes(cluster, [str(k) for k in range(q.shape[1])])
     entropy = -np.sum(q * np.log(np.where(q > 0, q, 1)), axis=1)
     return pd.DataFrame(
         {
-            "cluster": pd.Categorical.from_codes(cluster, [str(k) for k in range(q.shape[1])]),
+            "cluster": clusters.remove_unused_categories(),
             "cluster_probability": q[np.arange(len(q)), cluster],
             "cluster_entropy": np.maximum(entropy, 0),
         },
@@ -139,17 +141,30 @@ def quality_columns(prepared: anndata.AnnData) -> pd.DataFrame:
     return pd.DataFrame({key: np.asarray(quality[key])[kept] for key in measures}, index=prepared.obs_names)
 
 
-def category_colours(obs: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Colours of the categories of each column, as scanpy looks for them in uns: the palettes of scanpy itself."""
-    from scanpy.plotting import palettes  # slow, and only this step draws with them
+def category_colours(obs: pd.DataFrame, n_components: int) -> dict[str, np.ndarray]:
+    """Choose a colour for each category of each column.
 
+    Args:
+        obs: Annotations of the cells.
+        n_components: K; a cluster keeps its colour whichever other clusters are empty.
+
+    Returns:
+        Hexadecimal colours in the order of the categories by `<column>_colors`, where scanpy looks for them in uns.
+    """
     colours = {}
     for key in obs.select_dtypes("category"):
-        n = len(obs[key].cat.categories)
-        sizes = {20: palettes.default_20, 28: palettes.default_28}
-        palette = next((list(colour) for most, colour in sizes.items() if n <= most), list(palettes.default_102))
-        colours[f"{key}_colors"] = np.array([palette[i % len(palette)] for i in range(n)], dtype=object)
+        names = list(obs[key].cat.categories)
+        numbers = [int(name) for name in names] if key == "cluster" else range(len(names))
+        palette = choose_palette(n_components if key == "cluster" else len(names))
+        colours[f"{key}_colors"] = np.array([palette[i % len(palette)] for i in numbers], dtype=object)
     return colours
+
+
+def choose_palette(n: int) -> list[str]:
+    """The colours that scanpy itself uses for n categories; above 102 they repeat."""
+    from scanpy.plotting import palettes  # slow, and only this step draws with them
+
+    return list(palettes.default_20 if n <= 20 else palettes.default_28 if n <= 28 else palettes.default_102)
 
 
 def describe_export(prepared: anndata.AnnData, run: Latent, seed: int, provenance: Path) -> dict:
