@@ -24,7 +24,7 @@ from gmvae.pipeline.errors import Refused
 from gmvae.training.device import choose_device
 
 COMPARED = 2000  # training cells, at most, whose bounds say what is usual
-UNUSUAL = 1.0  # percentile of their bounds below which a new cell is unlike them
+UNUSUAL = 1.0  # percentile of their bounds, at equal counts, below which a new cell is unlike them
 
 
 def annotate(
@@ -46,8 +46,8 @@ def annotate(
     """Write the clusters of new cells by a trained model, their names if it knows any, and which cells are unlike all.
 
     The seed is the one with the largest mean objective on the training cells. A cell is unlike the training cells if
-    the importance-weighted bound on its log p(x) is below the first percentile of theirs. The bound falls with the
-    number of counts too: cells that were sequenced far deeper than the training cells are unlike them.
+    the importance-weighted bound on its log p(x), compared with that of training cells with as many counts, is below
+    the first percentile of theirs.
 
     Args:
         weights: The trained model (.safetensors), with components.
@@ -82,12 +82,13 @@ def annotate(
     place = rows_of(known, description["arguments"], torch_device)
     picked = pick_trained_seed(model, description["arguments"]["seeds"], place, known)
     alone, arguments = select_seed(model, description, picked)
-    rows, train_rows = (rows_of(cells, arguments, torch_device) for cells in (adata, compared_cells(known)))
+    compared = compared_cells(known)
+    rows, train_rows = (rows_of(cells, arguments, torch_device) for cells in (adata, compared))
     fill_annotations(adata, alone, rows, arguments, n_draws)
     if observed is not None:
         name_clusters(adata, known, observed)
     if alone.has_bound:
-        flag_unlike(adata, alone, rows, train_rows, arguments["seeds"], n_importance)
+        flag_unlike(adata, alone, rows, compared, train_rows, n_importance)
     adata.uns["gmvae"] = {"seed": arguments["seeds"][0], "K": arguments["n_components"]}
     adata.layers["counts"] = adata.layers["counts"].astype(np.int32)
     write_h5ad(adata, output)
@@ -179,17 +180,55 @@ def name_clusters(adata: anndata.AnnData, known: anndata.AnnData, observed: Path
 
 
 def flag_unlike(
-    adata: anndata.AnnData, model: nn.Module, rows: Rows, train_rows: Rows, seeds: list[int], k: int
+    adata: anndata.AnnData, model: nn.Module, rows: Rows, known: anndata.AnnData, train_rows: Rows, k: int
 ) -> None:
-    """Set obs["bound"], in nats, and obs["unlike"]: whether it is below the first percentile of the training cells."""
+    """Set obs["bound"], in nats, obs["bound_above_usual"] and obs["unlike"] of the new cells.
+
+    Args:
+        adata: The new cells.
+        model: The model of one seed.
+        rows: The new cells as rows.
+        known: Training cells.
+        train_rows: The same as rows.
+        k: Number of draws of the bound.
+    """
     usual, bounds = (
-        importance_bounds(model, part, make_generators(seeds, "bound", part.device), k)[0].double().cpu().numpy()
+        importance_bounds(model, part, make_generators([0], "bound", part.device), k)[0].double().cpu().numpy()
         for part in (train_rows, rows)
     )
-    adata.obs["bound"] = bounds
-    adata.obs["unlike"] = bounds < np.percentile(usual, UNUSUAL)
+    above, above_train = compare_bounds(bounds, count_sums(adata), usual, count_sums(known))
+    adata.obs["bound"], adata.obs["bound_above_usual"] = bounds, above
+    adata.obs["unlike"] = above < np.percentile(above_train, UNUSUAL)
     n_unlike = int(adata.obs["unlike"].sum())
     print(f"{n_unlike} of {adata.n_obs} cells are unlike the training cells (expected of like ones: {UNUSUAL:g} %)")
+
+
+def count_sums(adata: anndata.AnnData) -> np.ndarray:
+    """The sum of the counts of each cell over the modelled genes [N]."""
+    return np.asarray(adata.layers["counts"].sum(axis=1), dtype=np.float64).ravel()
+
+
+def compare_bounds(
+    bounds: np.ndarray, sums: np.ndarray, usual: np.ndarray, usual_sums: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Subtract from bounds on log p(x) what training cells with as many counts have.
+
+    The more counts a cell has, the lower is the probability of any of its outcomes: without this, a foreign cell with
+    few counts passes, and a usual one with many does not. The usual bound is a parabola in the logarithm of the counts.
+
+    Args:
+        bounds: Bounds of new cells [N].
+        sums: Sums of their counts [N].
+        usual: Bounds of training cells [n].
+        usual_sums: Sums of their counts [n].
+
+    Returns:
+        Nats above the usual bound, of the new cells [N] and of the training cells [n].
+    """
+    centre, scale = np.log1p(usual_sums).mean(), np.log1p(usual_sums).std() or 1.0
+    powers, train_powers = (np.vander((np.log1p(n) - centre) / scale, 3) for n in (sums, usual_sums))
+    parabola = np.linalg.lstsq(train_powers, usual, rcond=None)[0]
+    return bounds - powers @ parabola, usual - train_powers @ parabola
 
 
 if __name__ == "__main__":

@@ -40,7 +40,10 @@ def rank_markers(adata: anndata.AnnData) -> pd.DataFrame:
 
     options = {"method": "wilcoxon", "tie_correct": True, "pts": True, "use_raw": False}
     scanpy.tl.rank_genes_groups(adata, "cluster", groups=compared, **options)
-    return pd.concat([cluster_table(adata.uns["rank_genes_groups"], name) for name in compared], ignore_index=True)
+    ranked = adata.uns["rank_genes_groups"]
+    # Older readers of .h5ad, cellxgene's too, fail on a stored None; scanpy takes a missing one for the same.
+    ranked["params"] = {key: value for key, value in ranked["params"].items() if value is not None}
+    return pd.concat([cluster_table(ranked, name) for name in compared], ignore_index=True)
 
 
 def cluster_table(ranked: dict, cluster: str) -> pd.DataFrame:
