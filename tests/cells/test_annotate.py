@@ -7,8 +7,9 @@ import pytest
 import torch
 from support.cell_runs import finish_run
 
-from gmvae.cells.annotate import annotate, compare_bounds, select_seed
+from gmvae.cells.annotate import annotate, select_seed
 from gmvae.cells.new_cells import align_genes
+from gmvae.cells.unlike import compare_bounds
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.latent import pick_seed, read_latent
 from gmvae.formats.weights import load_weights

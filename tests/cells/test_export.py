@@ -171,14 +171,16 @@ def test_scanpy_draws_the_file_in_its_colours(cells):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("server") is None, reason="cellxgene is not installed")
-def test_cellxgene_reads_the_file(folder):
+def test_cellxgene_reads_the_file(folder, cells):
     from server.common.config.app_config import AppConfig
-    from server.data_anndata.anndata_adaptor import AnndataAdaptor
     from server.data_common.matrix_loader import MatrixDataLoader
 
     config = AppConfig()
-    loader = MatrixDataLoader(str(folder / "t.h5ad"), app_config=config)
-    assert AnndataAdaptor(loader, config).get_shape()[1] == 80
+    viewed = MatrixDataLoader(str(folder / "t.h5ad"), app_config=config).open(config)
+    assert viewed.get_shape() == cells.shape and set(viewed.get_embedding_names()) == {"gmdvae", "pca", "umap"}
+    assert viewed.get_colors()["cluster"] == dict(
+        zip(cells.obs["cluster"].cat.categories, cells.uns["cluster_colors"], strict=True)
+    )
 
 
 def test_runs_that_have_no_clusters_or_no_counts_are_refused(run, tmp_path, toy):

@@ -10,21 +10,19 @@ from torch import nn
 
 from gmvae.cells.export import cluster_columns
 from gmvae.cells.new_cells import project_on_trained_axes, read_new_cells
+from gmvae.cells.unlike import flag_unlike, rows_of
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.labels import read_observed_labels
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.formats.weights import build_model, encoded_input, load_weights
 from gmvae.formats.writing import write_csv, write_h5ad
-from gmvae.nn.batches import Rows, rows_from_dataset
-from gmvae.nn.inference import cluster_rows, embed_rows, importance_bounds, row_terms
+from gmvae.nn.batches import Rows
+from gmvae.nn.inference import cluster_rows, embed_rows, row_terms
 from gmvae.nn.objective import objective
 from gmvae.nn.random_streams import make_generators
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.training.device import choose_device
-
-COMPARED = 2000  # training cells, at most, whose bounds say what is usual
-UNUSUAL = 1.0  # percentile of their bounds, at equal counts, below which a new cell is unlike them
 
 
 def annotate(
@@ -82,13 +80,12 @@ def annotate(
     place = rows_of(known, description["arguments"], torch_device)
     picked = pick_trained_seed(model, description["arguments"]["seeds"], place, known)
     alone, arguments = select_seed(model, description, picked)
-    compared = compared_cells(known)
-    rows, train_rows = (rows_of(cells, arguments, torch_device) for cells in (adata, compared))
+    rows = rows_of(adata, arguments, torch_device)
     fill_annotations(adata, alone, rows, arguments, n_draws)
     if observed is not None:
         name_clusters(adata, known, observed)
     if alone.has_bound:
-        flag_unlike(adata, alone, rows, compared, train_rows, n_importance)
+        flag_unlike(adata, known, alone, arguments, n_importance, torch_device)
     adata.uns["gmvae"] = {"seed": arguments["seeds"][0], "K": arguments["n_components"]}
     adata.layers["counts"] = adata.layers["counts"].astype(np.int32)
     write_h5ad(adata, output)
@@ -102,9 +99,9 @@ def check_model(
     if not model.has_components:
         raise Refused(f"{weights}: found a model without components; allowed: one with clusters, such as gmdvae")
     if known.uns["likelihood"] not in COUNT_LIKELIHOODS or known.n_vars != arguments["n_features"]:
-        found = f"{known.n_vars} features with likelihood {known.uns['likelihood']}"
+        content = f"{known.n_vars} features with likelihood {known.uns['likelihood']}"
         allowed = f"the counts of {arguments['n_features']} genes that {weights} was trained on"
-        raise Refused(f"{trained}: found {found}; allowed: {allowed}; name that dataset")
+        raise Refused(f"{trained}: found {content}; allowed: {allowed}; name that dataset")
     if model.n_conditions and condition is None:
         names = ", ".join(known.obs["condition"].cat.categories)
         raise Refused(f"--condition is missing: the model is given conditions; name the column that holds {names}")
@@ -114,12 +111,6 @@ def print_missing(missing: np.ndarray, n: int) -> None:
     """Print how many of the model's n genes the file lacks, and which."""
     if len(missing):
         print(f"warning: {len(missing)} of {n} genes of the model are missing and count as 0: {', '.join(missing)}")
-
-
-def rows_of(adata: anndata.AnnData, arguments: dict, device: torch.device) -> Rows:
-    """The cells as rows, without labels, for the model with these arguments."""
-    hidden, k = np.full(adata.n_obs, -1), arguments["n_components"]
-    return rows_from_dataset(adata, hidden, len(arguments["seeds"]), k, device, encode=encoded_input(arguments))
 
 
 def pick_trained_seed(model: nn.Module, seeds: list[int], rows: Rows, known: anndata.AnnData) -> int:
@@ -154,12 +145,6 @@ def select_seed(model: nn.Module, description: dict, place: int) -> tuple[nn.Mod
     return alone.eval(), arguments
 
 
-def compared_cells(known: anndata.AnnData) -> anndata.AnnData:
-    """At most 2,000 training cells, spread evenly over the dataset."""
-    train = np.flatnonzero(known.obs["split"] == "train")
-    return known[train[np.unique(np.linspace(0, len(train) - 1, min(COMPARED, len(train))).astype(np.int64))]].copy()
-
-
 def fill_annotations(adata: anndata.AnnData, model: nn.Module, rows: Rows, arguments: dict, n_draws: int) -> None:
     """Set obsm["X_gmdvae"] and obsm["q_y"] of the new cells, and their clusters with probability and entropy."""
     adata.obsm["X_gmdvae"] = embed_rows(model, rows)[0].float().cpu().numpy()
@@ -177,58 +162,6 @@ def name_clusters(adata: anndata.AnnData, known: anndata.AnnData, observed: Path
     names = known.obs["label"].cat.categories
     codes = adata.obs["cluster"].cat.codes.to_numpy()
     adata.obs["predicted_label"] = pd.Categorical.from_codes(np.where(codes < len(names), codes, -1), names)
-
-
-def flag_unlike(
-    adata: anndata.AnnData, model: nn.Module, rows: Rows, known: anndata.AnnData, train_rows: Rows, k: int
-) -> None:
-    """Set obs["bound"], in nats, obs["bound_above_usual"] and obs["unlike"] of the new cells.
-
-    Args:
-        adata: The new cells.
-        model: The model of one seed.
-        rows: The new cells as rows.
-        known: Training cells.
-        train_rows: The same as rows.
-        k: Number of draws of the bound.
-    """
-    usual, bounds = (
-        importance_bounds(model, part, make_generators([0], "bound", part.device), k)[0].double().cpu().numpy()
-        for part in (train_rows, rows)
-    )
-    above, above_train = compare_bounds(bounds, count_sums(adata), usual, count_sums(known))
-    adata.obs["bound"], adata.obs["bound_above_usual"] = bounds, above
-    adata.obs["unlike"] = above < np.percentile(above_train, UNUSUAL)
-    n_unlike = int(adata.obs["unlike"].sum())
-    print(f"{n_unlike} of {adata.n_obs} cells are unlike the training cells (expected of like ones: {UNUSUAL:g} %)")
-
-
-def count_sums(adata: anndata.AnnData) -> np.ndarray:
-    """The sum of the counts of each cell over the modelled genes [N]."""
-    return np.asarray(adata.layers["counts"].sum(axis=1), dtype=np.float64).ravel()
-
-
-def compare_bounds(
-    bounds: np.ndarray, sums: np.ndarray, usual: np.ndarray, usual_sums: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Subtract from bounds on log p(x) what training cells with as many counts have.
-
-    The more counts a cell has, the lower is the probability of any of its outcomes: without this, a foreign cell with
-    few counts passes, and a usual one with many does not. The usual bound is a parabola in the logarithm of the counts.
-
-    Args:
-        bounds: Bounds of new cells [N].
-        sums: Sums of their counts [N].
-        usual: Bounds of training cells [n].
-        usual_sums: Sums of their counts [n].
-
-    Returns:
-        Nats above the usual bound, of the new cells [N] and of the training cells [n].
-    """
-    centre, scale = np.log1p(usual_sums).mean(), np.log1p(usual_sums).std() or 1.0
-    powers, train_powers = (np.vander((np.log1p(n) - centre) / scale, 3) for n in (sums, usual_sums))
-    parabola = np.linalg.lstsq(train_powers, usual, rcond=None)[0]
-    return bounds - powers @ parabola, usual - train_powers @ parabola
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ def export(
 def check_cells(prepared: anndata.AnnData, run: Latent, data: Path, latent: Path) -> None:
     """Raise Refused unless the dataset has counts and the run has components and the same rows."""
     if prepared.uns["likelihood"] not in COUNT_LIKELIHOODS:
-        found = f"likelihood {prepared.uns['likelihood']}"
-        raise Refused(f"{data}: found {found}; allowed: {', '.join(COUNT_LIKELIHOODS)}; export a task on cells")
+        allowed = f"{', '.join(COUNT_LIKELIHOODS)}; export a task on cells"
+        raise Refused(f"{data}: found likelihood {prepared.uns['likelihood']}; allowed: {allowed}")
     if not run.obs_names.equals(prepared.obs_names):
         raise Refused(f"{latent} has other rows than {data}: run the step `embed` again")
     if run_clusters(run, run_seeds(run)[0]) is None:

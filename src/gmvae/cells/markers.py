@@ -1,14 +1,8 @@
 """Marker genes of clusters: in which genes the cells of a cluster have higher ranks than all other cells."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+import anndata
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    import anndata
 
 SMALLEST = 2  # cells that a cluster, and the cells outside of it, need for a comparison
 LISTED = 100  # genes of a cluster in markers.csv
