@@ -11,13 +11,15 @@ import scanpy
 from scipy import sparse
 from scipy.stats import entropy, false_discovery_control, mannwhitneyu
 from support.cell_runs import K, finish_run
+from support.checkout import copied, planned
 
 from gmvae.cells.export import category_colours, cluster_columns, export, seed_agreement
 from gmvae.cells.exports import exported_model, exported_tasks, has_counts
 from gmvae.cells.markers import best_clusters, rank_markers
+from gmvae.cells.plane import place_cells
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.latent import pick_seed, read_latent
-from gmvae.metrics.project import project
+from gmvae.metrics.project import project, umap_plane
 from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import ROOT
@@ -158,6 +160,27 @@ def test_a_cluster_keeps_its_colour_whichever_others_are_empty():
     assert category_colours(some, 4)["cluster_colors"].tolist() == colours[[1, 3]].tolist() and len(set(colours)) == 4
     many = category_colours(pd.DataFrame({"x": pd.Categorical([f"{i}" for i in range(300)])}), 4)["x_colors"]
     assert len(many) == 300 and len(set(many)) == 102
+
+
+def test_many_cells_are_placed_among_those_that_are_fitted():
+    draws = np.random.default_rng(3)
+    group = np.arange(300) % 2
+    z = (draws.normal(size=(300, 4)) + 20 * group[:, None]).astype(np.float32)
+    plane = place_cells(z, 60)
+    rows = np.sort(np.random.default_rng(0).permutation(300)[:60])
+    assert np.array_equal(plane[rows], umap_plane(z[rows], 0)) and np.array_equal(plane, place_cells(z, 60))
+    centres = np.stack([plane[rows][group[rows] == g].mean(axis=0) for g in (0, 1)])
+    assert np.array_equal(np.linalg.norm(plane[:, None] - centres, axis=2).argmin(axis=1), group)
+    assert np.array_equal(place_cells(z), umap_plane(z, 0))
+
+
+def test_the_rule_makes_three_files_of_each_task_and_the_thesis_needs_none(tmp_path):
+    project = copied(tmp_path / "project")
+    files = planned(project, "cells")
+    written = {"results/cells/pbmc68k.h5ad", *(f"results/cells/pbmc68k/{name}.csv" for name in ("cells", "markers"))}
+    assert {file for file in files if file.startswith("results/cells")} == written
+    assert {file for file in files if "/runs/" in file and "gmdvae" not in file} == set()  # no other model is trained
+    assert not any(file.startswith("results/cells") for file in planned(project, "results/thesis.pdf"))
 
 
 def test_scanpy_draws_the_file_in_its_colours(cells):

@@ -9,17 +9,15 @@ import pandas as pd
 from scipy import sparse
 
 from gmvae.cells.markers import LISTED, best_clusters, rank_markers
+from gmvae.cells.plane import place_cells
 from gmvae.formats.dataset import ANNOTATIONS, GRADES, load_dataset
 from gmvae.formats.latent import Latent, pick_seed, read_latent, run_clusters, run_seeds
 from gmvae.formats.likelihoods import COUNT_LIKELIHOODS
 from gmvae.formats.quality import config_name, count_removals, removal_by_cell
 from gmvae.formats.writing import write_csv, write_h5ad
-from gmvae.metrics.project import umap_plane
 from gmvae.metrics.scores import contingency, match_components
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
-
-UMAP_SEED = 0  # as in the step `project`: up to 2,000 cells lie where the figures of the thesis show them
 
 
 def export(
@@ -79,7 +77,7 @@ def assemble_cells_of_run(prepared: anndata.AnnData, run: Latent, seed: int) -> 
     var = prepared.var.copy()
     if "quality" in prepared.uns:  # then the genes were chosen by their variance
         var["highly_variable"] = True
-    obsm = {"X_gmdvae": z, "X_umap": umap_plane(z, UMAP_SEED).astype(np.float32), "q_y": q_y}
+    obsm = {"X_gmdvae": z, "X_umap": place_cells(z), "q_y": q_y}
     if "X_pca" in prepared.obsm:
         obsm["X_pca"] = np.asarray(prepared.obsm["X_pca"])
     counts = sparse.csr_matrix(prepared.layers["counts"]).astype(np.int32)
