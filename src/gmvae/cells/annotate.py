@@ -77,8 +77,8 @@ def annotate(
     print_missing(adata.uns["missing_genes"], known.n_vars)
     if encoded_input(description["arguments"]) == "components":
         adata.obsm["X_pca"] = project_on_trained_axes(adata, known)
-    place = rows_of(known, description["arguments"], torch_device)
-    picked = pick_trained_seed(model, description["arguments"]["seeds"], place, known)
+    known_rows = rows_of(known, description["arguments"], torch_device)
+    picked = pick_trained_seed(model, description["arguments"]["seeds"], known_rows, known)
     alone, arguments = select_seed(model, description, picked)
     rows = rows_of(adata, arguments, torch_device)
     fill_annotations(adata, alone, rows, arguments, n_draws)
@@ -121,8 +121,8 @@ def pick_trained_seed(model: nn.Module, seeds: list[int], rows: Rows, known: ann
     elbo = terms.pop("elbo")
     maximised = elbo if model.has_bound else objective(terms, model.kl_weight)
     train = torch.as_tensor((known.obs["split"] == "train").to_numpy(), device=rows.device)
-    means = maximised[:, train].double().mean(1).nan_to_num(-torch.inf)
-    return int(means.argmax())
+    means = maximised[:, train].double().mean(1)
+    return int(means.where(means.isfinite(), -torch.inf).argmax())  # a seed that diverged is not picked
 
 
 def select_seed(model: nn.Module, description: dict, place: int) -> tuple[nn.Module, dict]:
