@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report compare reference archive readme bench bench-gpu test test-all lint latex clean help
+.PHONY: all thesis report cells compare reference archive readme bench bench-gpu test test-all lint latex clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
@@ -24,6 +24,9 @@ thesis: $(STAMP) latex  ## only results/thesis.pdf, computing what it lacks
 
 report: all  ## results/report.html: every figure and table in one file, for a browser
 	.venv/bin/snakemake --report results/report.html
+
+cells: $(STAMP)  ## results/cells: the clusters and markers of each task on cells, as .h5ad and csv
+	@$(SNAKEMAKE) cells
 
 compare: $(STAMP)  ## your results/metrics.csv beside the reference of the same study
 	@.venv/bin/python -m gmvae.reference.compare --results results --reference results/reference
