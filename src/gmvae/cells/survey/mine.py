@@ -1,0 +1,209 @@
+"""The file mine.yaml: the entries of a dataset, a task and a study for a user's cells, with comments on each choice."""
+
+import json
+from typing import NamedTuple
+
+from gmvae.cells.survey.columns import COMPUTED, Column, describe_candidates, describe_column, split_words
+from gmvae.cells.survey.files import CellFile
+from gmvae.cells.survey.genes import Genes
+from gmvae.cells.survey.matrices import StoredMatrix
+from gmvae.cells.survey.thresholds import (
+    MANY,
+    Sample,
+    count_removed,
+    default_thresholds,
+    describe_doublets,
+    deviation_thresholds,
+    drops_many,
+)
+from gmvae.cells.survey.values import Content, title
+
+TEST_SHARE = 0.2
+STEPS = 12_000  # of training that are enough for many cells
+BATCH = 128  # rows in a step, the default of config.yaml
+FEWEST_COMPONENTS = 10  # K where there are no labels
+
+
+class Survey(NamedTuple):
+    """All that was found out about a file."""
+
+    file: CellFile
+    matrix: StoredMatrix
+    contents: dict[str, Content]
+    columns: list[Column]
+    chosen: dict[str, Column | None]
+    genes: Genes
+    sample: Sample
+
+
+def describe_survey(survey: Survey) -> list[str]:
+    """The report: one line on each thing that was found out."""
+    file, matrix, genes, n_cells = survey.file, survey.matrix, survey.genes, len(survey.file.cells)
+    n_genes = int(matrix.shape[1] if file.is_gene is None else file.is_gene.sum())
+    others = [
+        f"{title(name)} holds {content.words}" for name, content in survey.contents.items() if name != matrix.name
+    ]
+    lines = [f"{file.path}: {file.kind}, {n_cells:,} cells and {n_genes:,} genes"]
+    lines.append(f"counts: {'; '.join([describe_counts(survey), *others])}")
+    for role in ("label", "condition", "batch"):
+        column = survey.chosen[role]
+        rest = describe_candidates(survey.columns, role, survey.chosen, n_cells)
+        choice = f"{column.name} ({describe_column(column)})" if column else "none"
+        lines.append(f"{role}: {choice}{f'; other columns with few values: {rest}' if rest else ''}")
+    lines.append(f"genes: {describe_names(genes)}")
+    defaults = default_thresholds()
+    removed = count_removed(survey.sample, defaults)
+    listed = ", ".join(f"{key} {value:g}: {number(removed[key])}" for key, value in defaults.items())
+    basis = "" if len(survey.sample.measures) == n_cells else f", estimated from {len(survey.sample.measures):,} cells"
+    lines.append(f"cells that the default thresholds would remove{basis}: {listed}; together {number(removed[''])}")
+    if drops_many(removed, n_cells):
+        lines.append(f"these are more than {MANY:.0%}: thresholds 5 median absolute deviations from the median instead")
+    lines.append(f"search for doublets: {describe_doublets(batch_sizes(survey), kept_share(survey), TEST_SHARE)[1]}")
+    if matrix.form == "CSC":
+        lines.append(f"{title(matrix.name)} is stored by columns (CSC): prepare converts it in memory")
+    return lines
+
+
+def describe_counts(survey: Survey) -> str:
+    """Words for the matrix of counts."""
+    matrix = survey.matrix
+    content = survey.contents[matrix.name]
+    form = {"text": "text", "dense": "dense"}.get(matrix.form, matrix.form)
+    dtype = "" if matrix.form == "text" else f", {matrix.dtype}"
+    stored = f", {matrix.n_stored / max(1, matrix.shape[0]):,.0f} entries a cell" if matrix.form[0] == "C" else ""
+    binary = "; all are 0 or 1: are they counts?" if content.largest == 1 else ""
+    return f"{title(matrix.name)} ({form}{dtype}{stored}) holds {content.words}{binary}"
+
+
+def describe_names(genes: Genes) -> str:
+    """Words for the names of genes."""
+    species = f", {genes.species}" if genes.species else ", of an unknown species"
+    column = f", symbols in var['{genes.column}']" if genes.column else ""
+    n_mito = int(genes.mitochondrial.sum())
+    by = f", by var['{genes.mito_column}']" if genes.mito_column else ""
+    return f"{genes.kind}{species}{column}; {n_mito or 'none'} mitochondrial{by}"
+
+
+def number(estimate: tuple[int, float]) -> str:
+    """A number of cells, with its standard error where it is an estimate."""
+    count, error = estimate
+    return f"{count:,}" if not error else f"about {count:,} (standard error {error:,.0f})"
+
+
+def batch_sizes(survey: Survey) -> dict[str, int]:
+    """Numbers of cells by batch; all cells where there are none."""
+    return survey.chosen["batch"].sizes if survey.chosen["batch"] else {"": len(survey.file.cells)}
+
+
+def kept_share(survey: Survey) -> float:
+    """The share of the cells that the thresholds of mine.yaml keep."""
+    removed = count_removed(survey.sample, chosen_thresholds(survey))
+    return 1 - removed[""][0] / max(1, len(survey.file.cells))
+
+
+def chosen_thresholds(survey: Survey) -> dict[str, float]:
+    """The defaults, or where they remove many cells, thresholds by the median absolute deviation."""
+    defaults = default_thresholds()
+    if drops_many(count_removed(survey.sample, defaults), len(survey.file.cells)):
+        return deviation_thresholds(survey.sample, survey.genes.mitochondrial.any())
+    return {"min_genes": defaults["min_genes"]}
+
+
+def write_entries(survey: Survey, key: str, command: str) -> str:
+    """Write the content of mine.yaml.
+
+    Args:
+        survey: What was found out about the file.
+        key: The name of its dataset, task and study.
+        command: The command that runs them.
+
+    Returns:
+        YAML with comments.
+    """
+    file, label = survey.file, survey.chosen["label"]
+    name = json.dumps(file.path.name.split(".")[0] or key, ensure_ascii=False)
+    k = len(label.sizes) if label else FEWEST_COMPONENTS
+    reason = f"as many as {label.name} has values" if label else "a guess: about as many cell types as you expect"
+    models = ["truth"] * bool(label) + ["random", "pca", "pca_kmeans", "gmdvae"]
+    models += ["cgmdvae"] * bool(survey.chosen["condition"])
+    epochs = choose_epochs(len(file.cells) * kept_share(survey) * (1 - TEST_SHARE))
+    lines = [
+        f"# Entries for {file.path.name}, found by `python -m gmvae inspect`; they are read after config.yaml by",
+        f"#     {command}",
+        "# Check them, change what is wrong, and run that command.",
+        f"study: {key}",
+        "studies:",
+        "  # Each model is trained from each seed; a result is a mean over the seeds.",
+        f"  {key}: {{title: {name}, seeds: [0, 1, 2], tasks: [{key}]}}",
+        "datasets:",
+        *(f"  # {' '.join(line.split())}" for line in describe_survey(survey)),
+        f"  {key}:",
+        f"    name: {name}",
+        f"    source: {file.source}",
+        f"    test_share: {TEST_SHARE}  # of the cells, held out for testing",
+        "    settings:",
+        *(f"      {line}" for line in settings_lines(survey)),
+        "    # Cells and genes to model; workflow/catalogue/datasets.yaml explains each threshold.",
+        "    cells:",
+        *(f"      {line}" for line in threshold_lines(survey)),
+        "tasks:",
+        f"  {key}:",
+        f"    dataset: {key}",
+        "    labels: none  # what models see: none; a label is used for the scores only",
+        f"    n_components: {k}  # the number of clusters: {reason}",
+        f"    models: [{', '.join(models)}]",
+        *(f"    {line}" for line in epochs),
+        "thesis:",
+        f"  figures: {{latents: [{key}], curves: [{key}], comparison: [{key}], qc: [{key}]}}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def settings_lines(survey: Survey) -> list[str]:
+    """The settings of the reader."""
+    file, n_cells = survey.file, len(survey.file.cells)
+    lines = [f"{key}: {text(value)}" for key, value in {"path": str(file.path.resolve()), **file.settings}.items()]
+    if survey.matrix.name:
+        lines.append(f"counts: {text(survey.matrix.name)}")
+    if survey.genes.column and survey.matrix.name:
+        lines.append(f"gene_names: {text(survey.genes.column)}  # column of var; the names are {survey.genes.kind}")
+    for role, column in survey.chosen.items():
+        rest = describe_candidates(survey.columns, role, survey.chosen, n_cells)
+        if column:
+            computed = "; not true labels" if COMPUTED.search(split_words(column.name)) and role == "label" else ""
+            lines.append(f"{role}: {text(column.name)}  # {describe_column(column)}{computed}")
+        else:
+            lines.append(f"# {role}: no column looks like it{f'; columns with few values: {rest}' if rest else ''}")
+    if survey.chosen["label"] and survey.chosen["label"].n_gaps:
+        n_gaps = survey.chosen["label"].n_gaps
+        lines.append(f"drop_unlabelled: true  # {n_gaps:,} of {n_cells:,} cells have no label and are left out")
+    return lines
+
+
+def threshold_lines(survey: Survey) -> list[str]:
+    """The thresholds, and as comments those that may be added."""
+    chosen = chosen_thresholds(survey)
+    has_mito = bool(survey.genes.mitochondrial.any())
+    more = {key: value for key, value in deviation_thresholds(survey.sample, has_mito).items() if key not in chosen}
+    removed = count_removed(survey.sample, chosen | more)
+    lines = [f"{key}: {value:.12g}  # would remove {number(removed[key])}" for key, value in chosen.items()]
+    lines += ["# 5 median absolute deviations from the median:"] if more else []
+    lines += [f"# {key}: {value:.12g}  # would remove {number(removed[key])}" for key, value in more.items()]
+    if survey.genes.mito_column and survey.file.source in ("h5ad", "zarr_store"):
+        lines.append(f"mito_genes: {text(survey.genes.mito_column)}  # column of var that marks mitochondrial genes")
+    is_possible, words = describe_doublets(batch_sizes(survey), kept_share(survey), TEST_SHARE)
+    lines.append(f"# max_doublet: 0.25  # {words}" if is_possible else f"# no search for doublets: {words}")
+    return lines
+
+
+def choose_epochs(n_rows: float) -> list[str]:
+    """The training settings: fewer passes over many rows, so that it takes about as many steps."""
+    epochs = int(min(60, max(10, STEPS * BATCH / max(1, n_rows))))
+    first = max(1, epochs // 5)
+    reason = "  # fewer than usual: there are many cells" if epochs < 60 else ""
+    return [f"training: {{epochs: {epochs}, autoencode_epochs: {first}, guide_epochs: {first}}}{reason}"]
+
+
+def text(value: str) -> str:
+    """A text as YAML has it, in quotes."""
+    return json.dumps(value, ensure_ascii=False)
