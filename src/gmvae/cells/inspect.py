@@ -9,7 +9,8 @@ import numpy as np
 from gmvae.cells.survey.columns import choose_columns, summarise_columns
 from gmvae.cells.survey.files import CellFile, open_cells
 from gmvae.cells.survey.genes import describe_genes
-from gmvae.cells.survey.mine import Survey, describe_survey, write_entries
+from gmvae.cells.survey.mine import write_entries
+from gmvae.cells.survey.report import Survey, describe_survey
 from gmvae.cells.survey.thresholds import measure_sample
 from gmvae.cells.survey.values import choose_counts
 from gmvae.data.cell_table import unique_names
@@ -76,7 +77,7 @@ def inspect(
 def check_names(output: Path, overwrite: bool, key: str, config: dict) -> None:
     """Raise Refused where the output exists, or the name of its entries is none or is taken."""
     if output.exists() and not overwrite:
-        raise Refused(f"{output} exists; pass --overwrite to replace it, or another --output")
+        raise Refused(f"{output} exists; remove it, pass --overwrite, or name another --output")
     if not re.fullmatch("[a-z][a-z0-9_]*", key):
         raise Refused(f"key is '{key}'; allowed: a name of small letters, digits and _, a letter first")
     taken = [part for part in ("datasets", "tasks", "studies") if key in config[part]]

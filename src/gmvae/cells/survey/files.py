@@ -52,7 +52,8 @@ def open_cells(path: Path, annotations: str = "", genome: str = "", prefix: str 
         Refused: It is missing, damaged, or of a form without a reader.
     """
     if not path.exists():
-        near = nearest(path.name, (file.name for file in path.parent.iterdir())) if path.parent.is_dir() else ""
+        files = path.parent.iterdir() if path.parent.is_dir() else ()
+        near = nearest(path.name, (file.name for file in files), cutoff=0.75)
         raise Refused(f"{path}: no such file or folder{near}")
     try:
         form = recognise_form(path)
@@ -71,11 +72,11 @@ def open_cells(path: Path, annotations: str = "", genome: str = "", prefix: str 
     return open_anndata(store, path, form.source, form.name)
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str:
+def nearest(name: str, allowed: Iterable[str], cutoff: float = 0.5) -> str:
     """What a message adds on the names that are like a wrong one; "" if none is."""
     names = sorted(set(map(str, allowed)))
     lowered = {other.lower(): other for other in reversed(names)}
-    near = [lowered[key] for key in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]
+    near = [lowered[key] for key in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=cutoff)]
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 

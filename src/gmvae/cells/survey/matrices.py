@@ -15,7 +15,7 @@ from gmvae.formats.stored_checks import check_memory, is_array
 WHOLE = 50_000  # cells; of a larger matrix that is stored by rows, only N_SAMPLE cells are read
 N_SAMPLE = 20_000  # cells
 BLOCK = 500  # rows that are read at once
-PIECE = 1 << 22  # entries that are read at once, where the rows are not together
+PIECE = 1 << 21  # entries that are read at once, where the rows are not together
 Entries = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]  # numbers of cells in the sample, genes, values
 
 
