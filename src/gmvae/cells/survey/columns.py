@@ -34,6 +34,7 @@ NO_HINT = re.compile(r"ontology_term|(^|_)(ids?|score|probability|prob|confidenc
 ID_OF_BATCH = re.compile(r"(donor|patient|sample|individual|library|subject|batch)_ids?$")
 COMPUTED = re.compile(r"louvain|leiden|cluster|phenograph|k_?means|(^|_)(res|snn)_")
 LIMITS = {"label": 200, "condition": 20, "batch": 200}  # values of a column
+MOST_NUMBERS = 50  # values of a column of whole numbers: more are a measure
 FEW = {"label": 1, "condition": 20, "batch": 20}  # the smallest number of cells of a value
 
 
@@ -61,6 +62,9 @@ def summarise_columns(file: CellFile) -> list[Column]:
         except Refused:
             continue  # another encoding: prepare does not read it either
         column = summarise_column(name, values) if values is not None else None
+        is_number = column is not None and values.dtype.kind in "iu"
+        if is_number and len(column.sizes) > MOST_NUMBERS:
+            continue
         if column and 2 <= len(column.sizes) <= min(max(LIMITS.values()), len(file.cells) // 2):
             columns.append(column)
     return columns

@@ -104,8 +104,11 @@ def threshold_lines(survey: Survey) -> list[str]:
     has_mito = bool(survey.genes.mitochondrial.any())
     more = {key: value for key, value in deviation_thresholds(survey.sample, has_mito).items() if key not in chosen}
     removed = count_removed(survey.sample, chosen | more)
-    lines = [f"{key}: {value:.12g}  # would remove {number(removed[key])}" for key, value in chosen.items()]
-    lines += ["# 5 median absolute deviations from the median:"] if more else []
+    lines = [
+        f"{key}: {value:.12g}  # would remove {number(removed[key])} of {len(survey.file.cells):,} cells"
+        for key, value in chosen.items()
+    ]
+    lines += ["# these are 5 median absolute deviations from the median:"] if more else []
     lines += [f"# {key}: {value:.12g}  # would remove {number(removed[key])}" for key, value in more.items()]
     if survey.genes.mito_column and survey.file.source in ("h5ad", "zarr_store"):
         lines.append(f"mito_genes: {text(survey.genes.mito_column)}  # column of var that marks mitochondrial genes")
