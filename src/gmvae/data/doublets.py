@@ -5,11 +5,12 @@ import numpy as np
 import scanpy
 from scipy import sparse
 
-from gmvae.data.quality_control import LARGEST, SMALLEST
 from gmvae.data.row_blocks import Counts, select_counts
 from gmvae.data.variable_genes import choose_genes
 
+LARGEST = 20_000  # cells of a group; larger groups get no doublet scores
 GENES = 2000  # in which cells are compared
+SMALLEST = 100  # cells of a group; in smaller groups the neighbours of a cell tell nothing
 COMPONENTS = 30  # principal components in which scrublet compares cells; it needs more genes than these
 
 

@@ -19,9 +19,6 @@ Share = float  # from 0 to 1; pipeline.config_checks knows a share by this name 
 # metallothionein (MT-2A); names without a separator (MTOR, MT1X) are not mitochondrial.
 MITOCHONDRIAL = re.compile(r"(?:[\w.-]+_|[A-Za-z]+\d[\w.]*-+)?(?:(?:MT|mt|Mt)[-.](?!\d*$|[1-4][A-Za-z]?$)|mt:(?!\d*$))")
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}  # how files without booleans write them
-# The smallest and the largest group of cells that doublets are looked for in: in a smaller one the neighbours of a cell
-# tell nothing, a larger one takes too long.
-SMALLEST, LARGEST = 100, 20_000
 SHOWN = 5  # names in a message
 
 

@@ -11,7 +11,15 @@ from gmvae.cells.survey.columns import Column, score_column
 from gmvae.cells.survey.files import open_cells
 from gmvae.cells.survey.genes import describe_genes
 from gmvae.cells.survey.matrices import iterate_entries, sample_blocks
-from gmvae.cells.survey.thresholds import Sample, describe_doublets, deviation_thresholds, estimate_number
+from gmvae.cells.survey.thresholds import (
+    LARGEST_GROUP,
+    SMALLEST_GROUP,
+    Sample,
+    describe_doublets,
+    deviation_thresholds,
+    estimate_number,
+)
+from gmvae.data import doublets
 
 
 def test_a_measure_that_does_not_vary_gets_no_threshold():
@@ -102,5 +110,6 @@ def test_names_of_columns_show_their_role(name, role, is_chosen):
     ],
 )
 def test_the_search_for_doublets_needs_batches_of_a_size(sizes, is_possible, words):
+    assert (SMALLEST_GROUP, LARGEST_GROUP) == (doublets.SMALLEST, doublets.LARGEST)
     assert describe_doublets(sizes, 1.0, 0.2)[0] == is_possible
     assert describe_doublets(sizes, 1.0, 0.2)[1].startswith(words)

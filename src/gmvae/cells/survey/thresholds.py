@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 
 from gmvae.cells.survey.matrices import StoredMatrix, iterate_entries, sample_blocks
-from gmvae.data.quality_control import LARGEST, SMALLEST, removal_reasons
+from gmvae.data.quality_control import removal_reasons
 from gmvae.formats.count_checks import check_values
 from gmvae.formats.quality import cells_outside
 from gmvae.pipeline.sources import function_signature
 
 DEVIATIONS = 5  # median absolute deviations from the median
+# Cells of a group in which doublets are looked for, as in gmvae.data.doublets, which takes seconds to import.
+SMALLEST_GROUP, LARGEST_GROUP = 100, 20_000
 MANY = 0.2  # share of the cells that the defaults may remove
 MEASURES = {"min_genes": "min_n_genes", "max_genes": "max_n_genes"}  # thresholds that the measures name otherwise
 
@@ -156,9 +158,11 @@ def describe_doublets(sizes: dict[str, int], kept: float, test_share: float) -> 
     Returns:
         Whether all groups have a size that Scrublet takes, and words for it.
     """
-    few = [name for name, n in sizes.items() if n * kept * test_share < SMALLEST]
-    many = [name for name, n in sizes.items() if n * kept * (1 - test_share) > LARGEST]
-    allowed = f"a batch may have about {SMALLEST / test_share:,.0f} to {LARGEST / (1 - test_share):,.0f} cells"
+    few = [name for name, n in sizes.items() if n * kept * test_share < SMALLEST_GROUP]
+    many = [name for name, n in sizes.items() if n * kept * (1 - test_share) > LARGEST_GROUP]
+    allowed = (
+        f"a batch may have about {SMALLEST_GROUP / test_share:,.0f} to {LARGEST_GROUP / (1 - test_share):,.0f} cells"
+    )
     if not few and not many:
         return True, "possible"
     sides = [f"too few cells in {len(few)}"] * bool(few) + [f"too many cells in {len(many)}"] * bool(many)
