@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report cells compare reference archive readme bench bench-gpu test test-all lint latex clean help
+.PHONY: all thesis report cells mine compare reference archive readme bench bench-gpu test test-all lint latex clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
@@ -27,6 +27,10 @@ report: all  ## results/report.html: every figure and table in one file, for a b
 
 cells: $(STAMP)  ## results/cells: the clusters and markers of each task on cells, as .h5ad and csv
 	@$(SNAKEMAKE) cells
+
+mine: $(STAMP)  ## look at your cells and write mine.yaml, which models them: make mine H5AD=my.h5ad [LABEL=cell_type]
+	@test -n "$(H5AD)" || { echo "Name a file of cells: make mine H5AD=my.h5ad [LABEL=cell_type]"; exit 1; }
+	@.venv/bin/python -m gmvae inspect "$(H5AD)" $(if $(LABEL),--label "$(LABEL)")
 
 compare: $(STAMP)  ## your results/metrics.csv beside the reference of the same study
 	@.venv/bin/python -m gmvae.reference.compare --results results --reference results/reference

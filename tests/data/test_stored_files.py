@@ -403,3 +403,14 @@ def test_layouts_of_older_versions_are_read_part_by_part(tmp_path, write, counts
     dataset = prepared_dataset(tmp_path, settings)
     assert (dataset.layers["counts"].toarray() == COUNTS).all() and dataset.obs["label"].tolist() == LABELS
     assert dataset.obs_names[3] == "cell3"
+
+
+def test_genes_are_named_by_a_column_of_var(tmp_path):
+    names = ["ACTB", "CD4", "CD4", None, " ", "MT-ND1"]
+    var = pd.DataFrame({"symbol": names, "length": 1}, index=[f"ENSG{j}" for j in range(6)])
+    settings = users_file(tmp_path / "mine.h5ad", var=var) | {"gene_names": "symbol"}
+    assert list(prepared_dataset(tmp_path, settings).var_names) == ["ACTB", "CD4", "CD4-1", "ENSG3", "ENSG4", "MT-ND1"]
+    with pytest.raises(
+        Refused, match=r"mine\.h5ad: gene_names is 'name', not a column of var; allowed: symbol, length"
+    ):
+        prepared_dataset(tmp_path, settings | {"gene_names": "name"})

@@ -191,6 +191,12 @@ def test_tests_run_on_all_cores_without_latex_too(project, target, selection):
     assert call.startswith("python -m pytest -n auto") and call.endswith(selection)
 
 
+def test_a_file_of_cells_is_looked_at_by_name(project):
+    assert "make mine H5AD=my.h5ad" in project.make("mine").stdout and not project.called("python")
+    assert project.make("mine", "H5AD=my cells.h5ad", "LABEL=cell type").returncode == 0
+    assert project.called("python") == ["python -m gmvae inspect my cells.h5ad --label cell type"]
+
+
 def test_clean_asks_and_keeps_what_was_not_computed(project):
     for name in ("raw/x", "reference/x", "runs/x", "metrics.csv/x"):
         (project.root / "results" / name).mkdir(parents=True)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import anndata
 import h5py
+import pandas as pd
 
 from gmvae.data.cell_table import assemble_cells, check_likelihood, file_location
 from gmvae.data.stored_counts import matrix_places, read_counts
 from gmvae.formats.dataset import unreadable_message
 from gmvae.formats.file_forms import check_form
+from gmvae.formats.labels import categories_with_gaps
 from gmvae.formats.stored_tables import read_column, read_names
 from gmvae.pipeline.errors import Refused
 
@@ -24,6 +26,7 @@ def read(
     likelihood: str = "negative_binomial",
     drop_unlabelled: bool = False,
     var_columns: list[str] | None = None,
+    gene_names: str | None = None,
 ) -> anndata.AnnData:
     """Read the cells of one AnnData file; counts that are stored by rows stay in the file.
 
@@ -38,6 +41,7 @@ def read(
         likelihood: Likelihood of the counts, negative_binomial or zero_inflated_negative_binomial.
         drop_unlabelled: Whether to leave out cells without a label.
         var_columns: Columns of var to read too. The step prepare gives the one that `mito_genes` of an entry names.
+        gene_names: Column of var with the names of the genes, such as symbols where the file has Ensembl's ids.
 
     Returns:
         Cells [N, D] with their raw counts in layers["counts"].
@@ -51,7 +55,8 @@ def read(
     columns = {"label": label, "condition": condition, "batch": batch}
     try:
         store = h5py.File(location, "r")
-        return read_store(store, str(location), columns, counts, likelihood, drop_unlabelled, var_columns or [])
+        where = str(location)
+        return read_store(store, where, columns, counts, likelihood, drop_unlabelled, var_columns or [], gene_names)
     except Refused:
         raise
     except Exception as failure:  # h5py and anndata raise a dozen kinds for one cause
@@ -66,6 +71,7 @@ def read_store(
     likelihood: str,
     drop_unlabelled: bool,
     var_columns: list[str],
+    gene_names: str | None = None,
 ) -> anndata.AnnData:
     """Read the named parts of an AnnData; nothing else is read, however large the file.
 
@@ -77,6 +83,7 @@ def read_store(
         likelihood: Likelihood of the counts.
         drop_unlabelled: Whether to leave out cells without a label.
         var_columns: Columns of var to read too.
+        gene_names: Column of var with the names of the genes; None for the names that the file has.
 
     Returns:
         Cells [N, D] with their raw counts in layers["counts"].
@@ -88,7 +95,7 @@ def read_store(
     if counts not in places:
         raise Refused(f"{where}: counts is '{counts}', which the file lacks; allowed: {', '.join(sorted(places))}")
     matrix_path, table = places[counts]
-    names = read_names(store, "obs", where), read_names(store, table, where)
+    names = read_names(store, "obs", where), read_gene_names(store, table, gene_names, where)
     n_cells, n_genes = map(len, names)
     annotations = {key: read_column(store, "obs", name, n_cells, where, key) for key, name in columns.items() if name}
     matrix = read_counts(store, matrix_path, (n_cells, n_genes), where)
@@ -96,3 +103,13 @@ def read_store(
     for name in var_columns:
         adata.var[name] = read_column(store, table, name, n_genes, where, "cells.mito_genes").to_numpy()
     return adata
+
+
+def read_gene_names(store: object, table: str, column: str | None, where: str) -> pd.Index:
+    """The names of the genes [D]; of a column, blank ones are replaced by the file's and repeated ones get a number."""
+    names = read_names(store, table, where)
+    if column is None:
+        return names
+    values = read_column(store, table, column, len(names), where, "gene_names")
+    texts = pd.Series(categories_with_gaps(values), index=names).astype(object)
+    return anndata.utils.make_index_unique(pd.Index(texts.where(texts.notna(), names.astype(str)).to_numpy()))

@@ -22,6 +22,7 @@ def read(
     likelihood: str = "negative_binomial",
     drop_unlabelled: bool = False,
     var_columns: list[str] | None = None,
+    gene_names: str | None = None,
 ) -> anndata.AnnData:
     """Read the cells of one zarr store; counts that are stored by rows stay in the store.
 
@@ -35,6 +36,7 @@ def read(
         likelihood: Likelihood of the counts, negative_binomial or zero_inflated_negative_binomial.
         drop_unlabelled: Whether to leave out cells without a label.
         var_columns: Columns of var to read too. The step prepare gives the one that `mito_genes` of an entry names.
+        gene_names: Column of var with the names of the genes, such as symbols where the store has Ensembl's ids.
 
     Returns:
         Cells [N, D] with their raw counts in layers["counts"].
@@ -48,7 +50,8 @@ def read(
     columns = {"label": label, "condition": condition, "batch": batch}
     try:
         store = zarr.open_group(location, mode="r")
-        return read_store(store, str(location), columns, counts, likelihood, drop_unlabelled, var_columns or [])
+        where = str(location)
+        return read_store(store, where, columns, counts, likelihood, drop_unlabelled, var_columns or [], gene_names)
     except Refused:
         raise
     except Exception as failure:  # zarr and anndata raise a dozen kinds for one cause

@@ -1,0 +1,115 @@
+"""The parts of the look at a file of cells: blocks of rows, estimates, thresholds, names of genes and of columns."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.files_of_cells import write_many_cells
+
+from gmvae.cells.survey.columns import Column, score_column
+from gmvae.cells.survey.files import open_cells
+from gmvae.cells.survey.genes import describe_genes
+from gmvae.cells.survey.matrices import iterate_entries, sample_blocks
+from gmvae.cells.survey.thresholds import (
+    LARGEST_GROUP,
+    SMALLEST_GROUP,
+    Sample,
+    describe_doublets,
+    deviation_thresholds,
+    estimate_number,
+)
+from gmvae.data import doublets
+
+
+def test_a_measure_that_does_not_vary_gets_no_threshold():
+    measures = pd.DataFrame({"n_genes": [300.0] * 9 + [5], "total": [999.0] * 10, "mito": [0.0] * 10})
+    assert deviation_thresholds(Sample(measures, [10], 10), has_mito=True) == {"min_genes": 1}
+
+
+@pytest.mark.parametrize("sorted_cells", [False, True], ids=["mixed", "sorted by type"])
+def test_the_error_of_an_estimate_is_its_spread_over_draws(sorted_cells):
+    """Blocks drawn from a population of blocks: the estimates spread as much as the standard error says."""
+    draws = np.random.default_rng(0)
+    shares = draws.beta(0.5, 2, 120) if sorted_cells else np.full(120, 0.2)
+    blocks = draws.random((120, 500)) < shares[:, None]
+    estimates = [
+        estimate_number(blocks[draws.choice(120, 40, replace=False)].ravel(), [500] * 40, 60_000) for _ in range(400)
+    ]
+    numbers, errors = np.array(estimates).T
+    assert abs(numbers.mean() - blocks.sum()) < 3 * numbers.std() / np.sqrt(400)
+    assert np.sqrt((errors**2).mean()) == pytest.approx(numbers.std(), rel=0.15)
+    assert estimate_number(blocks.ravel(), [500] * 120, 60_000) == (blocks.sum(), 0)
+
+
+def test_blocks_are_spread_over_a_large_file(tmp_path):
+    write_many_cells(tmp_path / "many.h5ad", 60_000, 400, 20)
+    (matrix,) = open_cells(tmp_path / "many.h5ad").matrices
+    blocks = sample_blocks(matrix)
+    assert (
+        blocks[0].start == 0
+        and blocks[-1].stop == 60_000
+        and sum(block.stop - block.start for block in blocks) == 20_000
+    )
+    assert all(before.stop <= after.start for before, after in itertools.pairwise(blocks))
+    cells, genes, values = map(np.concatenate, zip(*iterate_entries(matrix, blocks), strict=True))
+    assert (np.bincount(cells) == 20).all() and set(genes) == set(range(0, 400, 20)) and values.sum() == 20_000 * 77
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "expected"),
+    [
+        (["MT-ND1", "ACTB", "CD3E"], {}, ("symbols", "human", None, 1, None)),
+        (["mt-Nd1", "Actb", "Cd3e"], {}, ("symbols", "mouse or zebrafish", None, 1, None)),
+        (["a", "b", "c"], {"gene_ids": [f"ENSMUSG{j:011d}" for j in range(3)]}, ("symbols", "mouse", None, 0, None)),
+        (
+            [f"ENSMUSG{j:011d}.2" for j in range(3)],
+            {"gene_symbols": ["mt-Nd1", "Actb", None]},
+            ("Ensembl ids", "mouse", "gene_symbols", 1, None),
+        ),
+        (
+            [f"ENSG{j:011d}" for j in range(3)],
+            {"mt": [True, False, False]},
+            ("Ensembl ids", "human", None, 1, "mt"),
+        ),
+        (["p1", "p2", "p3"], {"mt": [1, 2, 3]}, ("symbols", "", None, 0, None)),
+    ],
+    ids=["human", "mouse", "mouse ids beside", "ids with symbols", "ids with marks", "unknown"],
+)
+def test_genes_are_described(names, columns, expected):
+    genes = describe_genes(pd.DataFrame(columns, index=names))
+    assert (genes.kind, genes.species, genes.column, int(genes.mitochondrial.sum()), genes.mito_column) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "is_chosen"),
+    [
+        ("cell_type", "label", True),
+        ("CellType", "label", True),
+        ("cell_type_ontology_term_id", "label", False),
+        ("leiden_res1", "label", False),
+        ("orig.ident", "batch", True),
+        ("donor_id", "batch", True),
+        ("treatment", "condition", True),
+        ("phase", "label", False),
+        ("cell_type_score", "label", False),
+    ],
+)
+def test_names_of_columns_show_their_role(name, role, is_chosen):
+    column = Column(name, {"a": 300, "b": 400}, 0)
+    assert (score_column(column, role, 700) > 0) == is_chosen
+    assert score_column(column._replace(sizes={str(i): 1 for i in range(500)}), role, 700) == 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "is_possible", "words"),
+    [
+        ({"a": 600, "b": 20_000}, True, "possible"),
+        ({"a": 600, "b": 400}, False, "partly possible: too few cells in 1 of 2 batches"),
+        ({"": 30_000}, False, "not possible: too many cells in 1 of 1 batch"),
+    ],
+)
+def test_the_search_for_doublets_needs_batches_of_a_size(sizes, is_possible, words):
+    assert (SMALLEST_GROUP, LARGEST_GROUP) == (doublets.SMALLEST, doublets.LARGEST)
+    assert describe_doublets(sizes, 1.0, 0.2)[0] == is_possible
+    assert describe_doublets(sizes, 1.0, 0.2)[1].startswith(words)

@@ -1,0 +1,119 @@
+"""Files of cells as users have them, in each form that a reader takes: of 700 blood cells that scanpy ships."""
+
+import gzip
+from functools import cache
+from pathlib import Path
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import io, sparse
+
+from gmvae.data.readers import pbmc68k
+
+N_ANTIBODIES = 3
+
+
+@cache
+def blood_counts() -> sparse.csr_matrix:
+    """Raw counts [700, 765]."""
+    return sparse.csr_matrix(pbmc68k.read().layers["counts"]).astype(np.float32)
+
+
+@cache
+def blood_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """obs with true labels, clusters, donors and conditions; var with the symbols as names, and identifiers."""
+    shipped = pbmc68k.read()
+    n_cells, n_genes = shipped.shape
+    obs = pd.DataFrame(
+        {
+            "n_genes": np.diff(blood_counts().indptr),
+            "percent_mito": np.linspace(0, 0.1, n_cells),
+            "louvain": pd.Categorical([str(i % 9) for i in range(n_cells)]),
+            "bulk_labels": pd.Categorical(shipped.obs["label"].astype(str)),
+            "donor_id": pd.Categorical([f"D{i % 2}" for i in range(n_cells)]),
+            "stim": pd.Categorical(np.where(np.arange(n_cells) % 3, "ctrl", "stim")),
+        },
+        index=[f"{i:07d}-1" for i in range(n_cells)],
+    )
+    var = pd.DataFrame({"gene_ids": [f"ENSG{j:011d}" for j in range(n_genes)]}, index=shipped.var_names.to_numpy())
+    return obs, var
+
+
+def logarithms(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """log1p of counts scaled to a total of 10,000 in each cell."""
+    scale = sparse.diags_array(1e4 / np.asarray(counts.sum(axis=1)).ravel())
+    return sparse.csr_matrix((scale @ counts).log1p().astype(np.float32))
+
+
+def blood_cells(matrix: object = None) -> anndata.AnnData:
+    """The cells with a matrix in X, by default the counts as CSR."""
+    obs, var = blood_tables()
+    return anndata.AnnData(blood_counts().copy() if matrix is None else matrix, obs=obs.copy(), var=var.copy())
+
+
+def write_tenx_h5(path: Path, version: int = 3) -> None:
+    """An .h5 of Cell Ranger, from version 3 on with antibodies."""
+    obs, var = blood_tables()
+    counts = sparse.hstack([blood_counts(), blood_counts()[:, :N_ANTIBODIES]]) if version == 3 else blood_counts()
+    counts = sparse.csr_matrix(counts).astype(np.int32)
+    antibodies = [f"CD{j}" for j in range(N_ANTIBODIES)] if version == 3 else []
+    columns = {
+        "id": [*var["gene_ids"], *antibodies],
+        "name": [*var.index, *antibodies],
+        "feature_type": ["Gene Expression"] * len(var) + ["Antibody Capture"] * len(antibodies),
+        "genome": ["GRCh38"] * len(var) + [""] * len(antibodies),
+    }
+    with h5py.File(path, "w") as file:
+        group = file.create_group("matrix" if version == 3 else "GRCh38")
+        group["data"], group["indices"] = counts.data, counts.indices.astype(np.int64)
+        group["indptr"], group["shape"] = counts.indptr.astype(np.int64), np.array(counts.shape[::-1], dtype=np.int32)
+        group["barcodes"] = np.array(obs.index, dtype="S")
+        names = (
+            {f"features/{name}": name for name in columns} if version == 3 else {"genes": "id", "gene_names": "name"}
+        )
+        for part, name in names.items():
+            group[part] = np.array(columns[name], dtype="S")
+
+
+def write_tenx_folder(folder: Path, prefix: str = "", packed: bool = True) -> None:
+    """A folder with a matrix, features by cells, and its two lists of names."""
+    folder.mkdir(exist_ok=True)
+    obs, var = blood_tables()
+    rows = [f"{name}\t{symbol}" for symbol, name in var["gene_ids"].items()]
+    texts = {"barcodes.tsv": list(obs.index)}
+    texts["features.tsv" if packed else "genes.tsv"] = [f"{row}\tGene Expression" for row in rows] if packed else rows
+    io.mmwrite(folder / "m.mtx", sparse.coo_matrix(blood_counts().T.astype(np.int32)), field="integer")
+    contents = {name: "\n".join(lines) + "\n" for name, lines in texts.items()}
+    contents["matrix.mtx"] = (folder / "m.mtx").read_text()
+    (folder / "m.mtx").unlink()
+    for name, content in contents.items():
+        if packed:
+            (folder / f"{prefix}{name}.gz").write_bytes(gzip.compress(content.encode(), mtime=0))
+        else:
+            (folder / f"{prefix}{name}").write_text(content)
+
+
+def write_many_cells(path: Path, n_cells: int, n_genes: int, n_entries: int) -> None:
+    """An .h5ad as CSR with `n_entries` counts in each cell, written chunk by chunk: the chunks are the same bytes."""
+    per_chunk = 1000
+    genes = (np.arange(n_entries) * (n_genes // n_entries)).astype(np.int32)
+    chunks = {"data": np.tile(np.arange(n_entries, dtype=np.float32) % 7 + 1, per_chunk)}
+    chunks["indices"] = np.tile(genes, per_chunk)
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        anndata.io.write_elem(file, "var", pd.DataFrame(index=[f"GENE{j}" for j in range(n_genes)]))
+        types = pd.Categorical.from_codes(np.arange(n_cells) % 12, [f"type {k}" for k in range(12)])
+        obs = pd.DataFrame({"cell_type": types, "n_counts": np.arange(n_cells)}, index=np.arange(n_cells).astype(str))
+        anndata.io.write_elem(file, "obs", obs)
+        group = file.create_group("X")
+        group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": [n_cells, n_genes]})
+        group["indptr"] = np.arange(n_cells + 1, dtype=np.int64) * n_entries
+        for name, values in chunks.items():
+            options = {"chunks": values.shape, "compression": "gzip", "compression_opts": 4}
+            array = group.create_dataset(name, (n_cells * n_entries,), values.dtype, **options)
+            array[: len(values)] = values
+            packed = array.id.read_direct_chunk((0,))[1]
+            for start in range(len(values), n_cells * n_entries, len(values)):
+                array.id.write_direct_chunk((start,), packed)
