@@ -1,4 +1,4 @@
-"""`python -m gmvae`: the steps of the pipeline, one line each; `python -m gmvae inspect FILE` runs that step."""
+"""`python -m gmvae`: the steps of the pipeline, one line each; `python -m gmvae inspect FILE` and `annotate` run a step."""
 
 import sys
 
@@ -7,18 +7,22 @@ from gmvae.pipeline.step_help import list_steps
 
 
 def main(words: list[str]) -> None:
-    """List the steps, or look at a file of cells.
+    """List the steps, look at a file of cells, or annotate new cells.
 
     Args:
         words: The command line without the program.
     """
-    if words[:1] != ["inspect"]:
-        list_steps()
-        return
-    from gmvae.cells.inspect import inspect  # takes a second, which the list of steps does not need
-
     options = words[1:]
-    run_step(inspect, ["--path", *options] if options and not options[0].startswith("-") else options)
+    if words[:1] == ["inspect"]:
+        from gmvae.cells.inspect import inspect  # takes a second, which the list of steps does not need
+
+        run_step(inspect, ["--path", *options] if options and not options[0].startswith("-") else options)
+    elif words[:1] == ["annotate"]:
+        from gmvae.cells.annotate import annotate  # likewise
+
+        run_step(annotate, options)
+    else:
+        list_steps()
 
 
 if __name__ == "__main__":

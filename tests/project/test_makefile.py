@@ -261,6 +261,18 @@ def test_bench_stops_at_a_part_that_fails(project):
 def test_help_lists_every_command(project):
     listed = {line.split()[0] for line in project.make("help").stdout.splitlines()}
     assert listed == {
-        *("all", "thesis", "report", "cells", "compare", "reference", "archive", "readme", "bench", "bench-gpu"),
+        *(
+            "all",
+            "thesis",
+            "report",
+            "cells",
+            "mine",
+            "compare",
+            "reference",
+            "archive",
+            "readme",
+            "bench",
+            "bench-gpu",
+        ),
         *("test", "test-all", "lint", "clean", "help"),
     }
