@@ -1,4 +1,4 @@
-"""`python -m gmvae`: the steps of the pipeline, one line each; `python -m gmvae inspect FILE` and `annotate` run a step."""
+"""`python -m gmvae` lists the steps of the pipeline; `python -m gmvae inspect FILE` and `annotate` run one."""
 
 import sys
 
