@@ -1,0 +1,141 @@
+"""Step `page`: the clusters of a task's cells as one page for a browser, which needs no network."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from bokeh.resources import Resources
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gmvae.cells.page_parts import fields, plots, tables
+from gmvae.cells.page_parts.cell_file import (
+    open_cells,
+    read_categories,
+    read_gene_names,
+    read_marker_table,
+    read_record,
+)
+from gmvae.cells.page_parts.gene_values import GeneValues, choose_genes, read_gene_values
+from gmvae.cells.page_parts.packing import pack_numbers
+from gmvae.formats.writing import write_text
+from gmvae.pipeline.command import run_step
+
+MOST_CELLS = 200_000  # on the map
+MOST_GENES = 60  # that can colour the map
+PER_CLUSTER = 5  # genes that can colour the map, of each cluster
+DOTS_PER_CLUSTER = 3  # genes of each cluster among the dots
+TEMPLATES = Path(__file__).parent / "page_parts"
+
+
+def write_page(data: Path, output: Path) -> None:
+    """Write the clusters of cells as one page for a browser, with all it needs inside.
+
+    A map of the cells that clusters, labels, conditions, measures and marker genes colour; the markers of each cluster;
+    clusters against labels; the least certain cells; what made the clusters. Above 200,000 cells the map shows 200,000
+    of them, drawn at random, while tables count all.
+
+    Args:
+        data: The .h5ad file of the step `export`.
+        output: The .html file to write.
+
+    Raises:
+        Refused: The file is missing or damaged, or lacks a part that the page needs.
+    """
+    with open_cells(data) as file:
+        content = page_content(file)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    text = environment.get_template("page.html").render(content)
+    write_text(text, output)
+
+
+def page_content(file: h5py.File) -> dict:
+    """What the template `page.html` shows of an open .h5ad."""
+    cluster, n_cells = read_categories(file, "cluster"), file["obsm/X_umap"].shape[0]
+    rows = map_rows(n_cells)
+    markers = read_marker_table(file, PER_CLUSTER)
+    names = read_gene_names(file)
+    position = {gene: j for j, gene in enumerate(names)}
+    markers = markers[markers["gene"].isin(position)]
+    genes = choose_genes(markers, MOST_GENES)
+    columns = np.array([position[gene] for gene in genes], dtype=np.int64)
+    values = read_gene_values(file["X"], columns, cluster.codes, len(cluster.categories), rows)
+    plane = file["obsm/X_umap"][()][rows, :2].astype(np.float64)
+    page = {
+        "map": plots.map_plot(plane),
+        "x": pack_numbers(plane[:, 0]),
+        "y": pack_numbers(plane[:, 1]),
+        "palette": plots.number_palette(),
+        "fields": fields.column_fields(file, rows)
+        + [
+            fields.gene_field(gene, markers.loc[markers["gene"] == gene, "cluster"].tolist(), values.on_map[j])
+            for j, gene in enumerate(genes)
+        ],
+        "markers": marker_dots(cluster, markers, genes, values),
+    }
+    return {
+        "record": read_record(file),
+        "n_cells": n_cells,
+        "n_genes": len(names),
+        "n_map": len(rows),
+        "n_clusters": len(cluster.categories),
+        "page": script_text(page),
+        "groups": field_groups(page["fields"]),
+        "markers": marker_rows(markers, cluster, genes, values),
+        "clusters": tables.cluster_rows(file, markers),
+        "confusion": tables.confusion(file),
+        "uncertain": tables.uncertain_rows(file),
+        "titles": fields.TITLES,
+        "palette": page["palette"],
+        "bokeh": Resources(mode="inline", components=["bokeh", "bokeh-gl"], minified=True).js_raw,
+    }
+
+
+def map_rows(n_cells: int) -> np.ndarray:
+    """The cells on the map in the order in which they are drawn: all of them or MOST_CELLS, the same each time.
+
+    The order is random, so that no cluster lies on top of the others.
+    """
+    return np.random.default_rng(0).permutation(n_cells)[:MOST_CELLS]
+
+
+def marker_dots(cluster: pd.Categorical, markers: pd.DataFrame, genes: list[str], values: GeneValues) -> dict | None:
+    """The plot of the first markers of each cluster that has cells; None where there are no markers."""
+    shown = choose_genes(markers[(markers["rank"] <= DOTS_PER_CLUSTER) & markers["gene"].isin(genes)], MOST_GENES)
+    used = np.flatnonzero(np.bincount(cluster.codes[cluster.codes >= 0], minlength=len(cluster.categories)))
+    if not shown:
+        return None
+    columns = [genes.index(gene) for gene in shown]
+    part = GeneValues(values.means[used], values.shares[used], values.shares_outside[used], values.on_map)
+    return plots.marker_plot([cluster.categories[k] for k in used], shown, part, columns)
+
+
+def marker_rows(markers: pd.DataFrame, cluster: pd.Categorical, genes: list[str], values: GeneValues) -> list[dict]:
+    """The table of markers: one row for each cluster and gene, with the shares of cells in and outside of it."""
+    codes = {name: code for code, name in enumerate(cluster.categories)}
+    place = {gene: j for j, gene in enumerate(genes)}
+    rows = [row for row in markers.to_dict("records") if row["gene"] in place and row["cluster"] in codes]
+    for row in rows:
+        at = codes[row["cluster"]], place[row["gene"]]
+        row |= {"share_in": float(values.shares[at]), "share_out": float(values.shares_outside[at])}
+    return rows
+
+
+def field_groups(columns: list[dict]) -> dict[str, list[tuple[int, str]]]:
+    """The choices of what colours the map, by group: the number of a field and its title."""
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for number, field in enumerate(columns):
+        groups.setdefault(field["group"], []).append((number, field["title"]))
+    return groups
+
+
+def script_text(content: dict) -> str:
+    """JSON that can stand inside a page: no text in it can end the script."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+if __name__ == "__main__":
+    run_step(write_page)
