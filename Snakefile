@@ -13,8 +13,6 @@ from gmvae.pipeline.errors import exit_if_refused
 from gmvae.pipeline.code_digest import source_digest
 from gmvae.pipeline.sources import project_files
 from gmvae.pipeline.step_options import option_words
-from gmvae.thesis import rule_options
-from gmvae.training.priorities import training_priorities
 
 # Later files win: the catalogues, config.yaml, each --configfile, --config.
 CONFIG_FILES = [*catalogue_files(Path(workflow.basedir)), Path(workflow.basedir, "config.yaml")]
@@ -51,6 +49,7 @@ wildcard_constraints:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/cells.smk"
 include: "workflow/rules/thesis.smk"
 
 

@@ -78,7 +78,11 @@ def write_many_cells(path: Path, n: int, n_genes: int = 1200, per_cell: int = 15
     small.write_h5ad(path)
     generator, times = np.random.default_rng(1), -(-n // 60)
     with h5py.File(path, "a") as file:
-        for group in (file["obs"], *(file["obs"][name] for name in ("cluster", "split", "label", "batch")), file["obsm"]):
+        for group in (
+            file["obs"],
+            *(file["obs"][name] for name in ("cluster", "split", "label", "batch")),
+            file["obsm"],
+        ):
             for name, part in list(group.items()):
                 if isinstance(part, h5py.Dataset) and name != "categories":
                     repeat_rows(group, name, times, n)

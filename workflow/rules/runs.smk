@@ -1,6 +1,7 @@
 # A run: all seeds of one model on one task, in one folder. A trained model and a baseline leave the same latent.h5ad.
 
 from gmvae.runs.gpu_sharing import jobs_on_gpu
+from gmvae.training.priorities import training_priorities
 
 PRIORITIES = training_priorities(config)
 

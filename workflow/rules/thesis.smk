@@ -1,5 +1,7 @@
 # Metrics, latents and histories -> figures, tables, numbers -> the thesis.
 
+from gmvae.thesis import rule_options
+
 TEXTS = project_files("thesis", ".tex", ".bib")
 DIAGRAMS = project_files("thesis/diagrams", ".tex")
 (FRAME,) = [text for text in TEXTS if text.endswith("thesis/diagram.tex")]

@@ -71,8 +71,8 @@ def page_content(file: h5py.File) -> dict:
         "palette": plots.number_palette(),
         "fields": fields.column_fields(file, rows)
         + [
-            fields.gene_field(gene, markers.loc[markers["gene"] == gene, "cluster"].tolist(), values.on_map[j])
-            for j, gene in enumerate(genes)
+            fields.gene_field(gene, marked, on_map)
+            for gene, marked, on_map in zip(genes, first_clusters(markers, genes), values.on_map, strict=True)
         ],
         "markers": marker_dots(cluster, markers, genes, values),
     }
@@ -88,10 +88,14 @@ def page_content(file: h5py.File) -> dict:
         "clusters": tables.cluster_rows(file, markers),
         "confusion": tables.confusion(file),
         "uncertain": tables.uncertain_rows(file),
-        "titles": fields.TITLES,
         "palette": page["palette"],
         "bokeh": Resources(mode="inline", components=["bokeh", "bokeh-gl"], minified=True).js_raw,
     }
+
+
+def first_clusters(markers: pd.DataFrame, genes: list[str]) -> list[str]:
+    """The first cluster that each gene marks."""
+    return markers.drop_duplicates("gene").set_index("gene")["cluster"].loc[genes].tolist()
 
 
 def map_rows(n_cells: int) -> np.ndarray:

@@ -44,7 +44,9 @@ def column_fields(file: h5py.File, rows: np.ndarray) -> list[dict]:
         categories = read_categories(file, name)
         if categories is not None:
             if len(categories.categories) <= LONGEST_LEGEND:
-                fields.append(category_field(name, categories, rows, read_colours(file, name, len(categories.categories))))
+                fields.append(
+                    category_field(name, categories, rows, read_colours(file, name, len(categories.categories)))
+                )
             continue
         numbers = read_numbers(file, name)
         if numbers is not None and len(np.unique(numbers[rows][np.isfinite(numbers[rows])])) > 1:
@@ -88,12 +90,12 @@ def number_field(name: str, values: np.ndarray) -> dict:
     }
 
 
-def gene_field(gene: str, clusters: list[str], values: np.ndarray) -> dict:
+def gene_field(gene: str, cluster: str, values: np.ndarray) -> dict:
     """A marker gene as a field of the page.
 
     Args:
         gene: Its name.
-        clusters: The clusters that it marks.
+        cluster: The first cluster that it marks.
         values: Log-normalised values of the cells on the map, [n].
 
     Returns:
@@ -104,7 +106,7 @@ def gene_field(gene: str, clusters: list[str], values: np.ndarray) -> dict:
     return {
         "key": f"gene:{gene}",
         "title": gene,
-        "group": f"Markers of cluster {clusters[0]}",
+        "group": f"Markers of cluster {cluster}",
         **colour_range(0.0, high, float(values.max(initial=0))),
         **pack_numbers(values, np.uint8),
     }

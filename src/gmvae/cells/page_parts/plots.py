@@ -37,10 +37,13 @@ def map_plot(coordinates: np.ndarray) -> dict:
     """
     low, high = coordinates.min(axis=0, initial=np.inf), coordinates.max(axis=0, initial=-np.inf)
     centre, half = (low + high) / 2, (0.5 + MARGIN) * max(float((high - low).max()), 1e-6)
-    ranges = [Range1d(float(middle - half), float(middle + half), name=axis) for middle, axis in zip(centre, "xy", strict=True)]
+    ranges = [
+        Range1d(float(middle - half), float(middle + half), name=axis)
+        for middle, axis in zip(centre, "xy", strict=True)
+    ]
     plot = empty_plot(ranges[0], ranges[1], name="map", tools="pan,box_zoom,reset,save", output_backend="webgl")
     plot.update(width=MAP_WIDTH, aspect_ratio=1, sizing_mode="scale_width")
-    wheel = WheelZoomTool()
+    wheel = WheelZoomTool(modifiers="ctrl")  # the wheel alone scrolls the page
     plot.add_tools(wheel)
     plot.toolbar.active_scroll = wheel
     plot.axis.visible = False
