@@ -8,9 +8,7 @@ rule cell_page:
         cells="results/cells/{task}.h5ad",
         templates=PAGE,
     output:
-        report(
-            "results/cells/{task}.html", caption="../report/cells.rst", category="Cells", labels={"task": "{task}"}
-        ),
+        report("results/cells/{task}.html", caption="../report/cells.rst", category="Cells", labels={"task": "{task}"}),
     log:
         "results/logs/cell_page/{task}.log",
     benchmark:

@@ -35,13 +35,11 @@ def map_plot(coordinates: np.ndarray) -> dict:
     Returns:
         The plot as an item for Bokeh's `embed_item`.
     """
-    low, high = coordinates.min(axis=0, initial=np.inf), coordinates.max(axis=0, initial=-np.inf)
-    centre, half = (low + high) / 2, (0.5 + MARGIN) * max(float((high - low).max()), 1e-6)
-    ranges = [
-        Range1d(float(middle - half), float(middle + half), name=axis)
-        for middle, axis in zip(centre, "xy", strict=True)
-    ]
-    plot = empty_plot(ranges[0], ranges[1], name="map", tools="pan,box_zoom,reset,save", output_backend="webgl")
+    low, high = coordinates.min(axis=0), coordinates.max(axis=0)
+    half = (0.5 + MARGIN) * max(float((high - low).max()), 1e-6)  # of both axes: the map is a square
+    middle = (low + high) / 2
+    x, y = (Range1d(float(m - half), float(m + half), name=axis) for m, axis in zip(middle, "xy", strict=True))
+    plot = empty_plot(x, y, name="map", tools="pan,box_zoom,reset,save", output_backend="webgl")
     plot.update(width=MAP_WIDTH, aspect_ratio=1, sizing_mode="scale_width")
     wheel = WheelZoomTool(modifiers="ctrl")  # the wheel alone scrolls the page
     plot.add_tools(wheel)
