@@ -8,7 +8,13 @@ rule cell_page:
         cells="results/cells/{task}.h5ad",
         templates=PAGE,
     output:
-        report("results/cells/{task}.html", caption="../report/cells.rst", category="Cells", labels={"task": "{task}"}),
+        page="results/cells/{task}.html",
+        report=report(
+            "results/cells/{task}/report.html",
+            caption="../report/cells.rst",
+            category="Cells",
+            labels={"task": "{task}"},
+        ),
     log:
         "results/logs/cell_page/{task}.log",
     benchmark:
@@ -16,4 +22,5 @@ rule cell_page:
     params:
         code=source_digest("gmvae.cells.page"),
     shell:
-        "{PYTHON:q} -m gmvae.cells.page --data {input.cells:q} --output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.cells.page --data {input.cells:q} --output {output.page:q} "
+        "--report {output.report:q} > {log:q} 2>&1"

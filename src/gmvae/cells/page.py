@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import bokeh
 import h5py
 import numpy as np
 import pandas as pd
@@ -18,18 +19,21 @@ from gmvae.cells.page_parts.cell_file import (
     read_record,
 )
 from gmvae.cells.page_parts.gene_values import GeneValues, choose_genes, read_gene_values
-from gmvae.cells.page_parts.packing import pack_numbers
+from gmvae.cells.page_parts.packing import pack_bytes, pack_numbers
 from gmvae.formats.writing import write_text
 from gmvae.pipeline.command import run_step
 
 MOST_CELLS = 200_000  # on the map
+FEWER_CELLS = (32_000, 16_000, 8_000, 4_000)  # ... of the report's page
+MOST_BYTES = 1_500_000  # of the report's page: Chromium shows no page inside of another above 2 MiB in base64
 MOST_GENES = 60  # that can colour the map
 PER_CLUSTER = 5  # genes that can colour the map, of each cluster
 DOTS_PER_CLUSTER = 3  # genes of each cluster among the dots
+LIBRARY = Resources(mode="inline", components=["bokeh", "bokeh-gl"], minified=True)
 TEMPLATES = Path(__file__).parent / "page_parts"
 
 
-def write_page(data: Path, output: Path) -> None:
+def write_page(data: Path, output: Path, report: Path | None = None) -> None:
     """Write the clusters of cells as one page for a browser, with all it needs inside.
 
     A map of the cells that clusters, labels, conditions, measures and marker genes colour; the markers of each cluster;
@@ -39,23 +43,39 @@ def write_page(data: Path, output: Path) -> None:
     Args:
         data: The .h5ad file of the step `export`.
         output: The .html file to write.
+        report: The .html file to write for Snakemake's report: the same page with fewer cells on the map, if it would
+            be too large to be shown inside of another page.
 
     Raises:
         Refused: The file is missing or damaged, or lacks a part that the page needs.
     """
     with open_cells(data) as file:
-        content = page_content(file)
+        write_text(render_page(file, MOST_CELLS), output)
+        if report is not None:
+            write_text(small_page(file), report)
+
+
+def small_page(file: h5py.File) -> str:
+    """The page with as many cells on the map as leave it smaller than MOST_BYTES."""
+    for most in FEWER_CELLS:
+        text = render_page(file, most)
+        if len(text.encode()) <= MOST_BYTES:
+            break
+    return text
+
+
+def render_page(file: h5py.File, most: int) -> str:
+    """The text of the page of an open .h5ad, with at most this many cells on the map."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    text = environment.get_template("page.html").render(content)
-    write_text(text, output)
+    return environment.get_template("page.html").render(page_content(file, most))
 
 
-def page_content(file: h5py.File) -> dict:
-    """What the template `page.html` shows of an open .h5ad."""
+def page_content(file: h5py.File, most: int) -> dict:
+    """What the template `page.html` shows of an open .h5ad, with at most this many cells on the map."""
     cluster, n_cells = read_categories(file, "cluster"), file["obsm/X_umap"].shape[0]
-    rows = map_rows(n_cells)
+    rows = map_rows(n_cells, most)
     markers = read_marker_table(file, PER_CLUSTER)
     names = read_gene_names(file)
     position = {gene: j for j, gene in enumerate(names)}
@@ -69,6 +89,7 @@ def page_content(file: h5py.File) -> dict:
         "x": pack_numbers(plane[:, 0]),
         "y": pack_numbers(plane[:, 1]),
         "palette": plots.number_palette(),
+        "bokeh": [pack_bytes(script.encode()) for script in LIBRARY.js_raw],
         "fields": fields.column_fields(file, rows)
         + [
             fields.gene_field(gene, marked, on_map)
@@ -89,7 +110,7 @@ def page_content(file: h5py.File) -> dict:
         "confusion": tables.confusion(file),
         "uncertain": tables.uncertain_rows(file),
         "palette": page["palette"],
-        "bokeh": Resources(mode="inline", components=["bokeh", "bokeh-gl"], minified=True).js_raw,
+        "version": bokeh.__version__,
     }
 
 
@@ -98,12 +119,12 @@ def first_clusters(markers: pd.DataFrame, genes: list[str]) -> list[str]:
     return markers.drop_duplicates("gene").set_index("gene")["cluster"].loc[genes].tolist()
 
 
-def map_rows(n_cells: int) -> np.ndarray:
-    """The cells on the map in the order in which they are drawn: all of them or MOST_CELLS, the same each time.
+def map_rows(n_cells: int, most: int) -> np.ndarray:
+    """The cells on the map in the order in which they are drawn: at most so many, the same each time.
 
     The order is random, so that no cluster lies on top of the others.
     """
-    return np.random.default_rng(0).permutation(n_cells)[:MOST_CELLS]
+    return np.random.default_rng(0).permutation(n_cells)[:most]
 
 
 def marker_dots(cluster: pd.Categorical, markers: pd.DataFrame, genes: list[str], values: GeneValues) -> dict | None:

@@ -8,6 +8,11 @@ import numpy as np
 MISSING = {np.uint8: 255, np.uint16: 65535}  # the code of a cell without a value
 
 
+def pack_bytes(content: bytes) -> str:
+    """Bytes compressed by zlib, in base64: browsers unpack them by themselves."""
+    return base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+
+
 def pack_codes(codes: np.ndarray, kind: type) -> dict:
     """Write whole numbers as text that a browser unpacks by itself.
 
@@ -16,11 +21,10 @@ def pack_codes(codes: np.ndarray, kind: type) -> dict:
         kind: np.uint8 or np.uint16.
 
     Returns:
-        `bits` of a number, and `text`: the bytes in little-endian order, compressed by zlib, in base64.
+        `bits` of a number, and `text`: their bytes in little-endian order, packed.
     """
     stored = np.where(codes < 0, MISSING[kind], codes).astype(np.dtype(kind).newbyteorder("<"))
-    text = base64.b64encode(zlib.compress(stored.tobytes(), 6)).decode("ascii")
-    return {"bits": stored.dtype.itemsize * 8, "text": text}
+    return {"bits": stored.dtype.itemsize * 8, "text": pack_bytes(stored.tobytes())}
 
 
 def pack_categories(codes: np.ndarray, n_categories: int) -> dict:

@@ -1,14 +1,19 @@
 "use strict";
-(async () => {
-  const page = JSON.parse(document.getElementById("page-content").textContent);
-  const byId = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
+
+async function showPage() {
+  const page = JSON.parse(byId("page-content").textContent);
   const GREY = "#e3e7ec";
+
+  // What packed text holds, as a response that can be read as bytes or as text.
+  function inflate(packed) {
+    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate")));
+  }
 
   // A packed column as numbers; the largest code stands for no value.
   async function unpack(column) {
-    const bytes = Uint8Array.from(atob(column.text), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const buffer = await new Response(stream).arrayBuffer();
+    const buffer = await inflate(column.text).arrayBuffer();
     const codes = column.bits === 8 ? new Uint8Array(buffer) : new Uint16Array(buffer);
     const missing = column.bits === 8 ? 255 : 65535, numbers = new Float32Array(codes.length);
     const start = column.start ?? 0, step = column.step ?? 1;
@@ -16,7 +21,12 @@
     return numbers;
   }
 
-  const views = await Bokeh.embed.embed_item(page.map);
+  for (const packed of page.bokeh) {
+    const script = document.createElement("script");
+    script.textContent = await inflate(packed).text();
+    document.head.append(script);
+  }
+  await Bokeh.embed.embed_item(page.map);
   const plotDocument = Bokeh.documents[Bokeh.documents.length - 1];
   const model = (name) => plotDocument.get_model_by_name(name);
   const points = model("points"), colours = model("colours"), axes = [model("x"), model("y")];
@@ -120,4 +130,9 @@
   requestAnimationFrame(() => requestAnimationFrame(() => {
     document.documentElement.dataset.ready = performance.now().toFixed(0); // milliseconds since the page was opened
   }));
-})();
+}
+
+showPage().catch((error) => {
+  byId("status").textContent = `The map cannot be drawn: ${error.message}. Browsers since 2023 can draw it.`;
+  throw error;
+});
