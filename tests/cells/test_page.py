@@ -162,6 +162,19 @@ def test_more_cells_than_the_map_takes_are_thinned_and_the_page_says_so(cells, t
     assert sum(field["counts"]) == 600
 
 
+def test_the_page_for_the_report_shows_fewer_cells_until_it_is_small(cells, written, tmp_path, monkeypatch):
+    write_page(cells, tmp_path / "cells.html", tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_bytes() == written.read_bytes()
+    monkeypatch.setattr(page, "FEWER_CELLS", (400, 100))
+    write_page(cells, tmp_path / "cells.html", tmp_path / "report.html")
+    assert "It shows 400 of the 600 cells" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    monkeypatch.setattr(page, "MOST_BYTES", (tmp_path / "report.html").stat().st_size - 1)
+    write_page(cells, tmp_path / "cells.html", tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "It shows 100 of the 600 cells" in html and "The file cells.html shows more cells." in html
+    assert (tmp_path / "cells.html").read_bytes() == written.read_bytes()
+
+
 def test_a_file_that_lacks_a_part_is_refused_by_name(tmp_path):
     adata = clustered_cells(20)
     del adata.obsm["X_umap"], adata.uns["gmvae"]

@@ -52,24 +52,24 @@ def write_page(data: Path, output: Path, report: Path | None = None) -> None:
     with open_cells(data) as file:
         write_text(render_page(file, MOST_CELLS), output)
         if report is not None:
-            write_text(small_page(file), report)
+            write_text(small_page(file, Path(output).name), report)
 
 
-def small_page(file: h5py.File) -> str:
-    """The page with as many cells on the map as leave it smaller than MOST_BYTES."""
+def small_page(file: h5py.File, larger: str) -> str:
+    """The page with as many cells on the map as leave it smaller than MOST_BYTES; `larger` is the whole page's name."""
     for most in FEWER_CELLS:
-        text = render_page(file, most)
+        text = render_page(file, most, larger)
         if len(text.encode()) <= MOST_BYTES:
             break
     return text
 
 
-def render_page(file: h5py.File, most: int) -> str:
-    """The text of the page of an open .h5ad, with at most this many cells on the map."""
+def render_page(file: h5py.File, most: int, larger: str = "") -> str:
+    """The text of the page of an open .h5ad, with at most so many cells on the map, and the name of a larger page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    return environment.get_template("page.html").render(page_content(file, most))
+    return environment.get_template("page.html").render(page_content(file, most), larger=larger)
 
 
 def page_content(file: h5py.File, most: int) -> dict:
