@@ -1,6 +1,7 @@
 """Step `page`: the clusters of a task's cells as one page for a browser, which needs no network."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import bokeh
@@ -29,7 +30,6 @@ MOST_BYTES = 1_500_000  # of the report's page: Chromium shows no page inside of
 MOST_GENES = 60  # that can colour the map
 PER_CLUSTER = 5  # genes that can colour the map, of each cluster
 DOTS_PER_CLUSTER = 3  # genes of each cluster among the dots
-LIBRARY = Resources(mode="inline", components=["bokeh", "bokeh-gl"], minified=True)
 TEMPLATES = Path(__file__).parent / "page_parts"
 
 
@@ -89,7 +89,7 @@ def page_content(file: h5py.File, most: int) -> dict:
         "x": pack_numbers(plane[:, 0]),
         "y": pack_numbers(plane[:, 1]),
         "palette": plots.number_palette(),
-        "bokeh": [pack_bytes(script.encode()) for script in LIBRARY.js_raw],
+        "bokeh": pack_library(),
         "fields": fields.column_fields(file, rows)
         + [
             fields.gene_field(gene, marked, on_map)
@@ -155,6 +155,13 @@ def field_groups(columns: list[dict]) -> dict[str, list[tuple[int, str]]]:
     for number, field in enumerate(columns):
         groups.setdefault(field["group"], []).append((number, field["title"]))
     return groups
+
+
+@cache
+def pack_library() -> list[str]:
+    """Bokeh's scripts, packed: those for plots, and for drawing by the graphics card."""
+    scripts = Resources(mode="inline", components=["bokeh", "bokeh-gl"], minified=True).js_raw
+    return [pack_bytes(script.encode()) for script in scripts]
 
 
 def script_text(content: dict) -> str:

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmvae.cells.page_parts import packing
@@ -26,6 +26,7 @@ def test_categories_take_as_few_bits_as_they_need_and_none_is_the_largest_code(n
     assert unpacked(column).tolist() == [missing, 0, n_categories - 1, 1] and n_categories - 1 < missing
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(np.nan), min_size=1), st.sampled_from([np.uint8, np.uint16]))
 def test_numbers_come_back_within_half_a_step(values, kind):
     values = np.array(values)
