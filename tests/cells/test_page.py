@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from html import unescape
 from html.parser import HTMLParser
 
@@ -280,15 +279,15 @@ def test_a_million_cells_take_a_minute_four_gigabytes_and_thirty_megabytes_at_mo
     data = write_many_cells(tmp_path / "cells.h5ad", 1_000_000)
     command = [sys.executable, "-m", "gmvae.cells.page", "--data", data, "--output", tmp_path / "cells.html"]
     command += ["--report", tmp_path / "report.html"]
-    start = time.monotonic()
     measure = (
         "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"  # kilobytes
+        "use = resource.getrusage(resource.RUSAGE_CHILDREN);"
+        "print(use.ru_utime + use.ru_stime, use.ru_maxrss)"  # kilobytes
     )
     run = subprocess.run(
         [sys.executable, "-c", measure, *map(str, command)], check=True, capture_output=True, text=True
     )
-    assert time.monotonic() - start < 60
-    assert int(run.stdout) < 4 * 2**20
+    seconds, kilobytes = run.stdout.split()  # of work: the machine may be busy with other things
+    assert float(seconds) < 60 and int(kilobytes) < 4 * 2**20
     assert (tmp_path / "cells.html").stat().st_size < 30 * 2**20
     assert (tmp_path / "report.html").stat().st_size <= page.MOST_BYTES

@@ -1,6 +1,7 @@
 """Step `page`: the clusters of a task's cells as one page for a browser, which needs no network."""
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -50,39 +51,57 @@ def write_page(data: Path, output: Path, report: Path | None = None) -> None:
         Refused: The file is missing or damaged, or lacks a part that the page needs.
     """
     with open_cells(data) as file:
-        write_text(render_page(file, MOST_CELLS), output)
+        markers = read_markers(file)
+        write_text(render_page(file, markers, MOST_CELLS), output)
         if report is not None:
-            write_text(small_page(file, Path(output).name), report)
+            write_text(small_page(file, markers, Path(output).name), report)
 
 
-def small_page(file: h5py.File, larger: str) -> str:
+@dataclass(frozen=True)
+class Markers:
+    """The marker genes of a file, for pages with any number of cells: the matrix is read once for all of them."""
+
+    table: pd.DataFrame  # columns cluster, rank, gene, score, log_fold_change, p_adjusted
+    genes: list[str]  # that can colour the map
+    values: GeneValues  # of these genes; `on_map` is of the first MOST_CELLS cells on the map
+    n_genes: int  # of the file
+
+
+def read_markers(file: h5py.File) -> Markers:
+    """The marker genes of an open .h5ad, with their values."""
+    cluster, names = read_categories(file, "cluster"), read_gene_names(file)
+    position = {gene: j for j, gene in enumerate(names)}
+    table = read_marker_table(file, PER_CLUSTER)
+    table = table[table["gene"].isin(position)]
+    genes = choose_genes(table, MOST_GENES)
+    columns = np.array([position[gene] for gene in genes], dtype=np.int64)
+    rows = map_rows(len(cluster), MOST_CELLS)
+    values = read_gene_values(file["X"], columns, cluster.codes, len(cluster.categories), rows)
+    return Markers(table, genes, values, len(names))
+
+
+def small_page(file: h5py.File, markers: Markers, larger: str) -> str:
     """The page with as many cells on the map as leave it smaller than MOST_BYTES; `larger` is the whole page's name."""
     for most in FEWER_CELLS:
-        text = render_page(file, most, larger)
+        text = render_page(file, markers, most, larger)
         if len(text.encode()) <= MOST_BYTES:
             break
     return text
 
 
-def render_page(file: h5py.File, most: int, larger: str = "") -> str:
+def render_page(file: h5py.File, markers: Markers, most: int, larger: str = "") -> str:
     """The text of the page of an open .h5ad, with at most so many cells on the map, and the name of a larger page."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    return environment.get_template("page.html").render(page_content(file, most), larger=larger)
+    return environment.get_template("page.html").render(page_content(file, markers, most), larger=larger)
 
 
-def page_content(file: h5py.File, most: int) -> dict:
+def page_content(file: h5py.File, markers: Markers, most: int) -> dict:
     """What the template `page.html` shows of an open .h5ad, with at most this many cells on the map."""
     cluster, n_cells = read_categories(file, "cluster"), file["obsm/X_umap"].shape[0]
     rows = map_rows(n_cells, most)
-    markers = read_marker_table(file, PER_CLUSTER)
-    names = read_gene_names(file)
-    position = {gene: j for j, gene in enumerate(names)}
-    markers = markers[markers["gene"].isin(position)]
-    genes = choose_genes(markers, MOST_GENES)
-    columns = np.array([position[gene] for gene in genes], dtype=np.int64)
-    values = read_gene_values(file["X"], columns, cluster.codes, len(cluster.categories), rows)
+    table, genes, values = markers.table, markers.genes, markers.values
     plane = file["obsm/X_umap"][()][rows, :2].astype(np.float64)
     page = {
         "map": plots.map_plot(plane),
@@ -92,21 +111,21 @@ def page_content(file: h5py.File, most: int) -> dict:
         "bokeh": pack_library(),
         "fields": fields.column_fields(file, rows)
         + [
-            fields.gene_field(gene, marked, on_map)
-            for gene, marked, on_map in zip(genes, first_clusters(markers, genes), values.on_map, strict=True)
+            fields.gene_field(gene, marked, on_map[: len(rows)])
+            for gene, marked, on_map in zip(genes, first_clusters(table, genes), values.on_map, strict=True)
         ],
-        "markers": marker_dots(cluster, markers, genes, values),
+        "markers": marker_dots(cluster, table, genes, values),
     }
     return {
         "record": read_record(file),
         "n_cells": n_cells,
-        "n_genes": len(names),
+        "n_genes": markers.n_genes,
         "n_map": len(rows),
         "n_clusters": len(cluster.categories),
         "page": script_text(page),
         "groups": field_groups(page["fields"]),
-        "markers": marker_rows(markers, cluster, genes, values),
-        "clusters": tables.cluster_rows(file, markers),
+        "markers": marker_rows(table, cluster, genes, values),
+        "clusters": tables.cluster_rows(file, table),
         "confusion": tables.confusion(file),
         "uncertain": tables.uncertain_rows(file),
         "palette": page["palette"],
