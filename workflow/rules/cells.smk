@@ -1,6 +1,9 @@
-# The clusters of cells for viewers: scanpy, cellxgene and whatever reads .h5ad or csv. The thesis needs none of it.
+# The clusters of cells for viewers (scanpy, cellxgene and whatever reads .h5ad or csv) and for people: a page for a browser. The
+# thesis needs none of it.
 
 from gmvae.cells import exports
+
+PAGE = project_files("src/gmvae/cells/page_parts", ".html", ".css", ".js")
 
 
 rule export_cells:
@@ -26,7 +29,34 @@ rule export_cells:
         "--markers {output.markers:q} > {log:q} 2>&1"
 
 
+rule cell_page:
+    input:
+        cells="results/cells/{task}.h5ad",
+        templates=PAGE,
+    output:
+        page="results/cells/{task}.html",
+        report=report(
+            "results/cells/{task}/report.html",
+            caption="../report/cells.rst",
+            category="Cells",
+            labels={"task": "{task}"},
+        ),
+    log:
+        "results/logs/cell_page/{task}.log",
+    benchmark:
+        "results/logs/cell_page/{task}.benchmark.tsv"
+    params:
+        code=source_digest("gmvae.cells.page"),
+    shell:
+        "{PYTHON:q} -m gmvae.cells.page --data {input.cells:q} --output {output.page:q} "
+        "--report {output.report:q} > {log:q} 2>&1"
+
+
 rule cells:
     """The cells of every task of the study that has counts and a model with components."""
     input:
-        [f"results/cells/{task}.h5ad" for task in exports.exported_tasks(config)],
+        [
+            f"results/cells/{task}{suffix}"
+            for task in exports.exported_tasks(config)
+            for suffix in (".h5ad", ".html", "/report.html")
+        ],
