@@ -72,7 +72,7 @@ def annotate(
     model, description = load_weights(weights, torch_device)
     torch.set_default_dtype(next(model.parameters()).dtype)
     known = load_dataset(trained, memory)
-    check_model(model, description["arguments"], known, weights, trained, condition)
+    check_trained_model(model, description["arguments"], known, weights, trained, condition)
     adata = read_new_cells(data, known, counts, condition, total, max_missing)
     print_missing(adata.uns["missing_genes"], known.n_vars)
     if encoded_input(description["arguments"]) == "components":
@@ -83,7 +83,7 @@ def annotate(
     rows = rows_of(adata, arguments, torch_device)
     fill_annotations(adata, alone, rows, arguments, n_draws)
     if observed is not None:
-        name_clusters(adata, known, observed)
+        add_class_names(adata, known, observed)
     if alone.has_bound:
         flag_unlike(adata, known, alone, arguments, n_importance, torch_device)
     adata.uns["gmvae"] = {"seed": arguments["seeds"][0], "K": arguments["n_components"]}
@@ -92,7 +92,7 @@ def annotate(
     write_csv(adata.obs.rename_axis("row").reset_index(), output.with_suffix(".csv"))
 
 
-def check_model(
+def check_trained_model(
     model: nn.Module, arguments: dict, known: anndata.AnnData, weights: Path, trained: Path, condition: str | None
 ) -> None:
     """Raise Refused unless the model has components, fits the trained dataset of counts, and gets its conditions."""
@@ -154,7 +154,7 @@ def fill_annotations(adata: anndata.AnnData, model: nn.Module, rows: Rows, argum
     adata.obs = columns.join(adata.obs)
 
 
-def name_clusters(adata: anndata.AnnData, known: anndata.AnnData, observed: Path) -> None:
+def add_class_names(adata: anndata.AnnData, known: anndata.AnnData, observed: Path) -> None:
     """Set obs["predicted_label"], where the model saw true labels: component k is class k; a gap for other ones."""
     if not read_observed_labels(known.obs, observed).true:
         print(f"{observed} has no true labels: the clusters have no names")

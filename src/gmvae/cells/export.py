@@ -42,7 +42,7 @@ def export(
         Refused: The dataset has no counts, the run has other rows or no components, or a file is missing or damaged.
     """
     prepared, run = load_dataset(data, memory), read_latent(latent)
-    check_cells(prepared, run, data, latent)
+    check_exported_cells(prepared, run, data, latent)
     seed = pick_seed(run)
     adata = assemble_cells_of_run(prepared, run, seed)
     table = rank_markers(adata)
@@ -55,7 +55,7 @@ def export(
     write_csv(table[table["rank"] <= LISTED], markers)
 
 
-def check_cells(prepared: anndata.AnnData, run: Latent, data: Path, latent: Path) -> None:
+def check_exported_cells(prepared: anndata.AnnData, run: Latent, data: Path, latent: Path) -> None:
     """Raise Refused unless the dataset has counts and the run has components and the same rows."""
     if prepared.uns["likelihood"] not in COUNT_LIKELIHOODS:
         allowed = f"{', '.join(COUNT_LIKELIHOODS)}; export a task on cells"

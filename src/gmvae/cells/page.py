@@ -14,13 +14,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gmvae.cells.page_parts import fields, plots, tables
 from gmvae.cells.page_parts.cell_file import (
-    open_cells,
+    open_export,
     read_categories,
-    read_gene_names,
+    read_export_genes,
     read_marker_table,
     read_record,
 )
-from gmvae.cells.page_parts.gene_values import GeneValues, choose_genes, read_gene_values
+from gmvae.cells.page_parts.gene_values import GeneValues, choose_marker_genes, read_gene_values
 from gmvae.cells.page_parts.packing import pack_bytes, pack_numbers
 from gmvae.formats.writing import write_text
 from gmvae.pipeline.command import run_step
@@ -50,7 +50,7 @@ def write_page(data: Path, output: Path, report: Path | None = None) -> None:
     Raises:
         Refused: The file is missing or damaged, or lacks a part that the page needs.
     """
-    with open_cells(data) as file:
+    with open_export(data) as file:
         markers = read_markers(file)
         write_text(render_page(file, markers, MOST_CELLS), output)
         if report is not None:
@@ -69,11 +69,11 @@ class Markers:
 
 def read_markers(file: h5py.File) -> Markers:
     """The marker genes of an open .h5ad, with their values."""
-    cluster, names = read_categories(file, "cluster"), read_gene_names(file)
+    cluster, names = read_categories(file, "cluster"), read_export_genes(file)
     position = {gene: j for j, gene in enumerate(names)}
     table = read_marker_table(file, PER_CLUSTER)
     table = table[table["gene"].isin(position)]
-    genes = choose_genes(table, MOST_GENES)
+    genes = choose_marker_genes(table, MOST_GENES)
     columns = np.array([position[gene] for gene in genes], dtype=np.int64)
     rows = map_rows(len(cluster), MOST_CELLS)
     values = read_gene_values(file["X"], columns, cluster.codes, len(cluster.categories), rows)
@@ -125,7 +125,7 @@ def page_content(file: h5py.File, markers: Markers, most: int) -> dict:
         "page": script_text(page),
         "groups": field_groups(page["fields"]),
         "markers": marker_rows(table, cluster, genes, values),
-        "clusters": tables.cluster_rows(file, table),
+        "clusters": tables.cluster_table_rows(file, table),
         "confusion": tables.confusion(file),
         "uncertain": tables.uncertain_rows(file),
         "palette": page["palette"],
@@ -148,7 +148,9 @@ def map_rows(n_cells: int, most: int) -> np.ndarray:
 
 def marker_dots(cluster: pd.Categorical, markers: pd.DataFrame, genes: list[str], values: GeneValues) -> dict | None:
     """The plot of the first markers of each cluster that has cells; None where there are no markers."""
-    shown = choose_genes(markers[(markers["rank"] <= DOTS_PER_CLUSTER) & markers["gene"].isin(genes)], MOST_GENES)
+    shown = choose_marker_genes(
+        markers[(markers["rank"] <= DOTS_PER_CLUSTER) & markers["gene"].isin(genes)], MOST_GENES
+    )
     used = np.flatnonzero(np.bincount(cluster.codes[cluster.codes >= 0], minlength=len(cluster.categories)))
     if not shown:
         return None

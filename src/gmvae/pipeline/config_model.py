@@ -243,8 +243,7 @@ def check_guide(settings: dict, run: str = "") -> None:
         settings: The training settings of one run.
         run: Words for the run in the message.
 
-    Raises:
-        Refused: The guide is `none`, but the phase has epochs.
+    Raises: Refused where the guide is `none`, but the phase has epochs.
     """
     if settings.get("guide") == "none" and settings.get("guide_epochs", 0) > 0:
         allowed = "0, as training.guide is none; or set guide to kmeans, mixture or leiden"

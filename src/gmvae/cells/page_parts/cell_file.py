@@ -17,7 +17,7 @@ STATISTICS = {"score": "scores", "log_fold_change": "logfoldchanges", "p_adjuste
 
 
 @contextmanager
-def open_cells(path: Path) -> Iterator[h5py.File]:
+def open_export(path: Path) -> Iterator[h5py.File]:
     """Open an exported .h5ad for reading.
 
     Args:
@@ -41,7 +41,7 @@ def open_cells(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def column_names(file: h5py.File) -> list[str]:
+def obs_columns(file: h5py.File) -> list[str]:
     """The names of the columns of `obs`, in the order of the table."""
     return [str(name) for name in file["obs"].attrs["column-order"]]
 
@@ -87,7 +87,7 @@ def read_cell_names(file: h5py.File, rows: np.ndarray) -> list[str]:
     return [str(name) for name in index.asstr()[rows]]
 
 
-def read_gene_names(file: h5py.File) -> list[str]:
+def read_export_genes(file: h5py.File) -> list[str]:
     """The names of all genes of the file."""
     return [str(name) for name in decode_part(file["var"][file["var"].attrs["_index"]])]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from bokeh.palettes import Category20, Colorblind
 
-from gmvae.cells.page_parts.cell_file import column_names, read_categories, read_colours, read_numbers
+from gmvae.cells.page_parts.cell_file import obs_columns, read_categories, read_colours, read_numbers
 from gmvae.cells.page_parts.packing import pack_categories, pack_numbers
 
 FIRST = ("cluster", "label", "batch", "condition", "cluster_probability", "cluster_entropy", "seed_agreement")
@@ -22,7 +22,7 @@ LONGEST_LEGEND = 200  # categories; a column with more is no choice
 TAILS = (0.5, 99.5)  # percentiles between which colours change
 
 
-def title(column: str) -> str:
+def column_title(column: str) -> str:
     """A column's name for readers."""
     return TITLES.get(column, column.replace("_", " "))
 
@@ -38,7 +38,7 @@ def column_fields(file: h5py.File, rows: np.ndarray) -> list[dict]:
         One field for each column with categories or changing numbers: the values of the cells on the map, packed, and
         what a legend needs.
     """
-    stored = column_names(file)
+    stored = obs_columns(file)
     fields = []
     for name in [name for name in FIRST if name in stored] + [name for name in stored if name not in FIRST]:
         categories = read_categories(file, name)
@@ -69,7 +69,7 @@ def category_field(name: str, column: pd.Categorical, rows: np.ndarray, colours:
     codes, names = column.codes.astype(np.int64), list(column.categories)
     return {
         "key": name,
-        "title": title(name),
+        "title": column_title(name),
         "group": "Annotations",
         "categories": names,
         "colours": (colours or default_colours(len(names)))[: len(names)],
@@ -83,7 +83,7 @@ def number_field(name: str, values: np.ndarray) -> dict:
     low, high = np.nanpercentile(values, TAILS)
     return {
         "key": name,
-        "title": title(name),
+        "title": column_title(name),
         "group": "Measures of each cell",
         **colour_range(low, high, float(np.nanmax(values))),
         **pack_numbers(values),

@@ -20,7 +20,7 @@ class GeneValues:
     on_map: np.ndarray  # [G, n], float32
 
 
-def choose_genes(markers: pd.DataFrame, most: int) -> list[str]:
+def choose_marker_genes(markers: pd.DataFrame, most: int) -> list[str]:
     """The genes to show: the first of every cluster, then the second, until there are enough.
 
     Args:
@@ -53,7 +53,7 @@ def read_gene_values(
     place[rows] = np.arange(len(rows))
     sums, positive = np.zeros((2, n_clusters, n_genes))
     on_map = np.zeros((n_genes, len(rows)), np.float32)
-    for row, gene, value in stored_values(matrix, columns):
+    for row, gene, value in gene_entries(matrix, columns):
         row, gene, value = (part[value > 0] for part in (row, gene, value))
         clustered = clusters[row] >= 0
         cell = clusters[row[clustered]].astype(np.int64) * n_genes + gene[clustered]
@@ -66,7 +66,7 @@ def read_gene_values(
     return GeneValues(sums / np.maximum(sizes, 1), positive / np.maximum(sizes, 1), outside, on_map)
 
 
-def stored_values(
+def gene_entries(
     matrix: h5py.Group | h5py.Dataset, columns: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The stored values of some columns, block by block.

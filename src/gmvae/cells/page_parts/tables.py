@@ -4,14 +4,14 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from gmvae.cells.page_parts.cell_file import column_names, read_categories, read_cell_names, read_numbers
+from gmvae.cells.page_parts.cell_file import obs_columns, read_categories, read_cell_names, read_numbers
 
 N_UNCERTAIN = 30
 ROUNDING = {"cluster_probability": 3, "cluster_entropy": 3, "seed_agreement": 2}
 MARKERS_NAMED = 5  # in the table of clusters
 
 
-def cluster_rows(file: h5py.File, markers: pd.DataFrame) -> list[dict]:
+def cluster_table_rows(file: h5py.File, markers: pd.DataFrame) -> list[dict]:
     """One row for each cluster.
 
     Args:
@@ -23,7 +23,7 @@ def cluster_rows(file: h5py.File, markers: pd.DataFrame) -> list[dict]:
         the most frequent label with its share.
     """
     column = read_categories(file, "cluster")
-    stored = column_names(file)
+    stored = obs_columns(file)
     label = read_categories(file, "label") if "label" in stored else None
     means = {key: read_numbers(file, key) for key in ROUNDING if key in stored}
     rows = []
@@ -58,7 +58,7 @@ def confusion(file: h5py.File) -> dict | None:
     Returns:
         labels, and rows with name and cells: a number and its share of the cluster for each label; None without labels.
     """
-    label = read_categories(file, "label") if "label" in column_names(file) else None
+    label = read_categories(file, "label") if "label" in obs_columns(file) else None
     if label is None:
         return None
     cluster = read_categories(file, "cluster")
@@ -84,7 +84,7 @@ def uncertain_rows(file: h5py.File) -> list[dict]:
         cell, cluster, the second most probable cluster with its probability, and the other columns that the page
         names, as texts; none where the file has no entropies.
     """
-    stored = column_names(file)
+    stored = obs_columns(file)
     if "cluster_entropy" not in stored:
         return []
     entropy = read_numbers(file, "cluster_entropy")

@@ -30,7 +30,7 @@ class Content(NamedTuple):
     largest: float
 
 
-def describe_values(matrix: StoredMatrix) -> Content:
+def describe_kind_of_values(matrix: StoredMatrix) -> Content:
     """Find out from some rows what a matrix holds.
 
     Args:
@@ -118,7 +118,7 @@ def choose_counts(
     Raises:
         Refused: There is no such matrix, or none holds counts.
     """
-    contents = {matrix.name: describe_values(matrix) for matrix in matrices}
+    contents = {matrix.name: describe_kind_of_values(matrix) for matrix in matrices}
     if name is not None and name not in contents:
         allowed = ", ".join(contents)
         raise Refused(f"{where}: counts is '{name}', which the file lacks; allowed: {allowed}{nearest(name, contents)}")
