@@ -349,7 +349,7 @@ def test_the_start_uses_labels_only_where_a_response_is_predicted(shipped):
 
 
 def test_linear_autoencoders_have_no_first_phase(shipped):
-    """They are centred at its end; on the digits the full batch would then miss the principal plane by tens of degrees."""
+    """They are centred at its end; with one, all rows at once miss the plane of the digits by tens of degrees."""
     trained = [(task, model) for task, entry in shipped["tasks"].items() for model in entry["models"]]
     linear = [pair for pair in trained if shipped["models"][pair[1]].get("module") == "linear_ae"]
     assert linear
