@@ -36,7 +36,7 @@ CONTROLS = ["truth", "random"]
 SHARES = [*QUALITY, "disagreement"]
 TERMS = ["reconstruction", "kl_d", "kl_w", "kl_y", "kl_z", "elbo", "bound", "objective"]
 RESPONSE = [f"response_{target}{measure}" for target in RESPONSE_TARGETS for measure in RESPONSE_MEASURES]
-RANGES = {"response": (0, 1), "kl": (0, 30), "occupancy": (1, 10), "effective": (1, 10)}
+RANGES = {"response": (0, 1), "kl": (0, 30), "occupancy": (1, 10), "effective": (1, 10), "classes": (1, 10)}
 
 
 def metrics_of(config: dict) -> pd.DataFrame:
@@ -44,7 +44,12 @@ def metrics_of(config: dict) -> pd.DataFrame:
     draws, rows = np.random.default_rng(0), []
     for task in tasks(config):
         for model in models(config, task):
-            kept = [*SHARES, *COMPONENTS, *(TERMS if "module" in config["models"][model] else ["objective"])]
+            kept = [
+                *SHARES,
+                *COMPONENTS,
+                "classes_found",
+                *(TERMS if "module" in config["models"][model] else ["objective"]),
+            ]
             if "response" in config["models"][model]:
                 kept = []
             kept += response_metrics_of(model, config) if model in response_models(config, task) else []
