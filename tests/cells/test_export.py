@@ -174,10 +174,11 @@ def test_many_cells_are_placed_among_those_that_are_fitted():
     assert np.array_equal(place_cells(z), umap_plane(z, 0))
 
 
-def test_the_rule_makes_three_files_of_each_task_and_the_thesis_needs_none(tmp_path):
+def test_the_rules_make_five_files_of_each_task_and_the_thesis_needs_none(tmp_path):
     project = copied(tmp_path / "project")
     files = planned(project, "cells")
-    written = {"results/cells/pbmc68k.h5ad", *(f"results/cells/pbmc68k/{name}.csv" for name in ("cells", "markers"))}
+    beside = {f"results/cells/pbmc68k/{name}" for name in ("cells.csv", "markers.csv", "report.html")}
+    written = {"results/cells/pbmc68k.h5ad", "results/cells/pbmc68k.html", *beside}
     assert {file for file in files if file.startswith("results/cells")} == written
     assert {file for file in files if "/runs/" in file and "gmdvae" not in file} == set()  # no other model is trained
     assert not any(file.startswith("results/cells") for file in planned(project, "results/thesis.pdf"))

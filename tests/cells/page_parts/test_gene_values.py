@@ -8,7 +8,7 @@ from anndata.io import write_elem
 from scipy import sparse
 
 from gmvae.cells.page_parts import gene_values
-from gmvae.cells.page_parts.gene_values import choose_genes, read_gene_values
+from gmvae.cells.page_parts.gene_values import choose_marker_genes, read_gene_values
 
 
 @pytest.fixture
@@ -49,6 +49,6 @@ def test_every_cluster_has_its_first_gene_before_one_has_its_second():
     markers = pd.DataFrame(
         {"cluster": list("aaabbb"), "rank": [1, 2, 3] * 2, "gene": ["g1", "g2", "g3", "g2", "g1", "g4"]}
     )
-    assert choose_genes(markers, 2) == ["g1", "g2"]
-    assert choose_genes(markers, 3) == ["g1", "g3", "g2"]
-    assert choose_genes(markers, 9) == ["g1", "g3", "g2", "g4"]
+    assert choose_marker_genes(markers, 2) == ["g1", "g2"]
+    assert choose_marker_genes(markers, 3) == ["g1", "g3", "g2"]
+    assert choose_marker_genes(markers, 9) == ["g1", "g3", "g2", "g4"]
