@@ -31,6 +31,9 @@ versions, machine, and the wall time of each rule. Each value is on the test spl
 seed that its own training objective picks. The *best other* model is the one with the largest mean of all others in the
 task, chosen afterwards; of a predicted response it has its best form. `make compare` prints your own run beside these
 results.
+
+The public data were last computed as a whole at an earlier commit, with other settings. What was computed since, with
+the settings of today, is in the folder `partial`.
 """
 
 
