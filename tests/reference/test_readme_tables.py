@@ -90,3 +90,9 @@ def test_the_step_writes_the_page_and_the_same_bytes_each_time(reference):
 
 def test_no_reference_gives_no_table(tmp_path):
     assert "|" not in references_page(tmp_path / "nowhere")
+
+
+def test_finished_runs_of_an_unfinished_study_are_told_while_there_are_some(reference):
+    assert "`partial`" not in references_page(reference)
+    (reference / "partial").mkdir()
+    assert "`partial`" in references_page(reference)

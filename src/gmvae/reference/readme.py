@@ -31,9 +31,10 @@ versions, machine, and the wall time of each rule. Each value is on the test spl
 seed that its own training objective picks. The *best other* model is the one with the largest mean of all others in the
 task, chosen afterwards; of a predicted response it has its best form. `make compare` prints your own run beside these
 results.
-
-The public data were last computed as a whole at an earlier commit, with other settings. What was computed since, with
-the settings of today, is in the folder `partial`.
+"""
+UNFINISHED = """
+The folder `partial` has finished runs of a study that has new settings and is not finished; its table below is still
+that of the commit which it names.
 """
 
 
@@ -57,7 +58,8 @@ def references_page(reference: Path) -> str:
         Markdown, the studies in alphabetical order.
     """
     folders = sorted(path.parent for path in reference.glob("*/provenance.json"))
-    return INTRODUCTION + "".join(f"\n{study_section(folder)}\n" for folder in folders)
+    unfinished = UNFINISHED if (reference / "partial").is_dir() else ""
+    return INTRODUCTION + unfinished + "".join(f"\n{study_section(folder)}\n" for folder in folders)
 
 
 def study_section(folder: Path) -> str:
