@@ -33,7 +33,9 @@ def archive_tasks(study: str, results: Path, output: Path, config: Path) -> None
     chosen = study_part(read_config(config), study)
     finished = [task for task in plan.tasks(chosen) if is_finished(limit_to_tasks(chosen, [task]), results)]
     if not finished:
-        raise Refused(f"{results}: no task of study {study} is finished; run `make STUDY={study}` first")
+        raise Refused(
+            f"{results}: no task of study {study} is finished; run `snakemake --cores all --config study={study}` first"
+        )
     for task in finished:
         files = task_files(task, results)
         archive = output / f"{task}.tar.gz"
