@@ -1,7 +1,8 @@
 """Measure training on a GPU beside the CPU of the same machine: `python -m benchmarks.gpu --output benchmarks/gpu.csv`.
 
-Needs only PyTorch and NumPy. The data are synthetic, of the shapes of MNIST and of two datasets of cells. Rows are
-counted once for each seed. `--dry` runs tiny shapes on the CPU through the same code, and writes nothing.
+Needs only PyTorch and NumPy; where scvi-tools is there, too, its model SCVI is trained on the same cells. The data are
+synthetic, of the shapes of MNIST and of two datasets of cells. Rows are counted once for each seed. The floor of a step
+is told in support/floor.py. `--dry` runs tiny shapes on the CPU through the same code, and writes nothing.
 """
 
 import csv
@@ -12,14 +13,16 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.support.floor import floor_milliseconds, measure_rates
 from benchmarks.support.synthetic import SHAPES, Run, Shape, synthetic_rows, time_training
 from gmvae.pipeline.command import run_step
 from gmvae.training.device import choose_device
 
-CASES = (("images", (1, 10, 30)), ("cells 10,000 x 2,000", (1, 10)), ("cells 18,641 x 1,200", (1, 10)))
+CASES = (("cells 18,641 x 1,200", (1, 10)), ("images", (1, 10, 30)), ("cells 10,000 x 2,000", (1, 10)))
 EPOCHS, WARM, CPU_SHARE = 2, 1, 0.05  # the CPU trains on this share of the rows
 LIMIT = 480.0  # seconds; no case starts after them
 TOLERANCE = 2e-3  # relative difference of the first epochs' losses between GPU and CPU
+NOT_MEASURED = {"floor_milliseconds": None, "busy": None, "same_bytes": "", "loss_apart": None, "agrees": ""}
 DRY = Shape(40, 6, "", 4, 16)
 
 
@@ -36,21 +39,25 @@ def measure_gpu(output: Path, dry: bool = False) -> list[dict]:
     torch.set_num_threads(1)
     started, device = time.monotonic(), choose_device("cpu" if dry else "cuda")
     card = "none" if dry else torch.cuda.get_device_name(device)
-    rows = []
+    rates, rows = measure_rates(device), []
+    print(f"{card}: {rates.operations / 1e12:.1f} TFLOP/s float32, {rates.bytes / 1e12:.2f} TB/s", flush=True)
     for name, numbers in CASES:
         shape = SHAPES[name] if not dry else DRY._replace(likelihood=SHAPES[name].likelihood)
         for n_seeds in numbers:
             if time.monotonic() - started > LIMIT:
                 print(f"left out, no time: {name}, {n_seeds} seeds", flush=True)
                 continue
-            rows += [{"card": card, "of": name} | row for row in measure_case(shape, n_seeds, device)]
+            floor = {"floor_milliseconds": floor_milliseconds(shape, "gmdvae", n_seeds, rates)}
+            rows += [{"card": card, "of": name} | row for row in measure_case(shape, n_seeds, device, floor)]
             print(rows[-2], rows[-1], sep="\n", flush=True)
+        if shape.likelihood == "negative_binomial" and not dry:
+            rows += [{"card": card, "of": name} | row for row in measure_scvi(shape)]
     if not dry:
         write_rows(rows, output)
     return rows
 
 
-def measure_case(shape: Shape, n_seeds: int, device: torch.device) -> list[dict]:
+def measure_case(shape: Shape, n_seeds: int, device: torch.device, floor: dict[str, float]) -> list[dict]:
     """The rows of one case: the GPU on all rows, and the CPU on a share of them; both are compared on that share."""
     cpu, few = torch.device("cpu"), shape._replace(rows=max(shape.batch_size, int(CPU_SHARE * shape.rows)))
     with BusyShare(device) as busy:
@@ -63,9 +70,21 @@ def measure_case(shape: Shape, n_seeds: int, device: torch.device) -> list[dict]
         "agrees": "yes" if apart <= TOLERANCE else "no",
     }
     return [
-        case_row(device.type, n_seeds, big) | {"busy": busy.share()} | checks,
-        case_row("cpu", n_seeds, own) | {"busy": None, "same_bytes": "", "loss_apart": None, "agrees": ""},
+        case_row(device.type, n_seeds, big) | floor | {"busy": busy.share()} | checks,
+        case_row("cpu", n_seeds, own) | NOT_MEASURED,
     ]
+
+
+def measure_scvi(shape: Shape) -> list[dict]:
+    """The row of SCVI on the GPU, one model; none without scvi-tools."""
+    try:
+        from benchmarks.support.scvi_on_gpu import train_scvi_on_gpu  # optional
+    except ImportError as missing:
+        print(f"scvi-tools: left out, {missing}", flush=True)
+        return []
+    row = case_row("cuda", 1, train_scvi_on_gpu(shape, EPOCHS)) | NOT_MEASURED | {"software": "scvi-tools"}
+    print(row, flush=True)
+    return [row]
 
 
 def train(shape: Shape, n_seeds: int, device: torch.device) -> Run:
@@ -76,6 +95,7 @@ def train(shape: Shape, n_seeds: int, device: torch.device) -> Run:
 def case_row(device: str, n_seeds: int, run: Run) -> dict:
     """What is written of a run."""
     return {
+        "software": "this project",
         "device": device,
         "seeds": n_seeds,
         "seconds": run.seconds,

@@ -93,13 +93,8 @@ def time_training(
     Returns:
         The run.
     """
-    torch.manual_seed(0)
-    seeds, sizes = list(range(n_seeds)), {"n_hidden": shape.hidden, "n_latent": 10, "n_layers": 2}
-    model = importlib.import_module(f"gmvae.models.{module}").Model(
-        shape.features, shape.likelihood, seeds, COMPONENTS, **sizes
-    )
-    training = Training(epochs=warm + epochs, batch_size=shape.batch_size, learning_rate=1e-3)
-    state, started = TrainingState(model.to(device), training, seeds, device), [0.0]
+    state, training = start_state(shape, module, n_seeds, device, warm + epochs)
+    started = [0.0]
     steps = -(-shape.rows // shape.batch_size)
 
     def start_clock(steps_of_epoch: int) -> None:
@@ -110,9 +105,21 @@ def time_training(
     train_to_end(state, rows, training, start_clock)
     wait_for(device)
     seconds = time.perf_counter() - started[0]
-    weights = b"".join(value.detach().cpu().numpy().tobytes() for value in model.state_dict().values())
+    weights = b"".join(value.detach().cpu().numpy().tobytes() for value in state.model.state_dict().values())
     losses = [line["loss"] for line in state.history]
     return Run(seconds, epochs * shape.rows * n_seeds, epochs * steps, weights, losses)
+
+
+def start_state(
+    shape: Shape, module: str, n_seeds: int, device: torch.device, epochs: int
+) -> tuple[TrainingState, Training]:
+    """A run before its first step, and its settings."""
+    seeds, sizes = list(range(n_seeds)), {"n_hidden": shape.hidden, "n_latent": 10, "n_layers": 2}
+    model = importlib.import_module(f"gmvae.models.{module}").Model(
+        shape.features, shape.likelihood, seeds, COMPONENTS, **sizes
+    )
+    training = Training(epochs=epochs, batch_size=shape.batch_size, learning_rate=1e-3)
+    return TrainingState(model.to(device), training, seeds, device), training
 
 
 def wait_for(device: torch.device) -> None:

@@ -47,11 +47,11 @@ def train_with_clock(
         steps: The number of training steps in each epoch; 0 means a whole epoch.
     """
     model, rows, plan, seeds = load_run(data, observed, module, settings, training, n_components, n_seeds, threads)
-    whole_epoch = loop.epoch_batches
-    loop.epoch_batches = lambda *arguments: islice(whole_epoch(*arguments), WARM_UP)
+    whole_epoch = loop.epoch_steps
+    loop.epoch_steps = lambda *arguments: islice(whole_epoch(*arguments), WARM_UP)
     warm_up = check_training(training | {"epochs": 1, "autoencode_epochs": 0, "guide_epochs": 0})
     loop.train_to_end(TrainingState(model, warm_up, seeds), rows, warm_up)
-    loop.epoch_batches = (lambda *arguments: islice(whole_epoch(*arguments), steps)) if steps else whole_epoch
+    loop.epoch_steps = (lambda *arguments: islice(whole_epoch(*arguments), steps)) if steps else whole_epoch
     started, busy = time.perf_counter(), time.process_time()
     loop.train_to_end(TrainingState(model, plan, seeds), rows, plan)
     seconds, busy = time.perf_counter() - started, time.process_time() - busy

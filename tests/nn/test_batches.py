@@ -7,7 +7,7 @@ from support.models import blob_rows
 from gmvae.nn.batches import make_batch, one_hot
 from gmvae.nn.random_streams import make_generators
 from gmvae.nn.row_order import epoch_order
-from gmvae.training.loop import epoch_batches
+from gmvae.training.loop import batch_at, epoch_steps
 from gmvae.training.schedule import Training
 
 
@@ -78,7 +78,7 @@ def test_the_last_batch_of_an_epoch_has_the_shape_of_the_others_and_no_row_is_dr
     rows = blob_rows(n, labelled=labelled)
     training = Training(epochs=1, batch_size=16, learning_rate=1e-3, n_samples=2)
     draws = {purpose: make_generators([1, 2], purpose) for purpose in ("order", "noise")}
-    batches = [batch for _, _, batch in epoch_batches(rows, training, draws, 3)]
+    batches = [batch_at(rows, block, at, None) for _, _, block, at in epoch_steps(rows, training, draws, 3)]
     assert len({(batch.x.shape, batch.noise.shape) for batch in batches}) == 1 and len(batches) > 1
     weighted = torch.cat([torch.where(batch.weight > 0, batch.index, -1) for batch in batches], 1)
     assert all(set(weighted[s].tolist()) - {-1} == set(range(n)) for s in range(2))

@@ -12,7 +12,7 @@ from support.models import SEEDS, blob_rows, small_model, train_model, viewed_ro
 from gmvae.nn.batches import rows_from_dataset
 from gmvae.nn.inference import cluster_rows
 from gmvae.pipeline.errors import Refused
-from gmvae.training.loop import epoch_batches, train_to_end
+from gmvae.training.loop import batch_at, epoch_steps, train_to_end
 from gmvae.training.refusals import check_views
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
@@ -76,7 +76,8 @@ def test_views_take_no_number_from_the_order_and_the_noise():
     batches = []
     for kinds in (None, ("neighbours", "affine")):
         state = TrainingState(small_model("gmdvae"), PLAN, SEEDS)
-        batches.append([b for _, _, b in epoch_batches(viewed_rows(), PLAN, state.draws, 4, views=kinds)])
+        steps = epoch_steps(viewed_rows(), PLAN, state.draws, 4, views=kinds)
+        batches.append([batch_at(viewed_rows(), block, at, kinds) for _, _, block, at in steps])
     for plain, viewed in zip(*batches, strict=True):
         assert plain.view is None and viewed.view is not None
         assert all(torch.equal(getattr(plain, name), getattr(viewed, name)) for name in ("x", "noise", "index"))

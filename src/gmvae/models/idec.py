@@ -91,7 +91,8 @@ class Model(LatentModel):
         if self.age % self.refresh_epochs == 0:
             q = cluster_rows(self, rows, None)  # S, N, K
             self.frequency.copy_(q.sum(1))
-            self.targets = self.sharpen(q)
+            targets = self.sharpen(q)
+            self.targets = targets if self.targets is None else self.targets.copy_(targets)  # a captured step reads it
         self.age += 1
 
     def training_state(self) -> dict[str, Tensor]:

@@ -168,7 +168,7 @@ def unpack_state(state: TrainingState, tensors: dict[str, Tensor], described: di
     state.epoch_generators = tensors_of_kind("generator", tensors)
     state.rewind_generators()
     totals = tensors_of_kind("total", tensors)
-    state.totals = {name: totals[name].to(state.device) for name in described["totals"]}
+    state.restore_totals({name: totals[name] for name in described["totals"]})
     state.label = tensors["label"].clone().to(state.device) if "label" in tensors else None
     state.epoch, state.step, state.history = described["epoch"], described["step"], described["history"]
     state.statuses = [SeedStatus(**status) for status in described["statuses"]]

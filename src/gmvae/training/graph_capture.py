@@ -1,21 +1,33 @@
 """A training step as one CUDA graph: the card replays its hundreds of operations without the processor's help.
 
-A graph repeats fixed operations on fixed memory. So each batch is copied into the same tensors, and every shape is
-constant. What changes between epochs (weights of terms, a model's buffers) needs a new graph: each epoch captures one.
+A graph repeats fixed operations on fixed memory. So the random numbers of each block of steps are copied into the same
+tensors, the place of a step in its block is a number on the card, and every shape is constant. Where the weight of a
+term or the kind of views changes, a new graph is captured.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gmvae.models.interface import LatentModel
-from gmvae.nn.batches import Batch, Rows
+from gmvae.nn.batches import Rows
 from gmvae.nn.layers import Dropout
 from gmvae.nn.row_storage import keep_dense
+from gmvae.nn.views import ViewDraws
 
-Step = Callable[[Batch], Tensor]
+Step = Callable[["Block", "Tensor | int"], Tensor]
 SHARE = 0.25  # of the card's free memory that dense rows may take; other runs use the card, too
+
+
+class Block(NamedTuple):
+    """The random numbers of T steps that follow each other; a step is the position of its own on the axis T."""
+
+    index: Tensor  # S, T, B   positions of the rows
+    weight: Tensor  # S, T, B
+    noise: Tensor  # S, T, k, B, n_noise
+    views: ViewDraws | None
 
 
 class ReplayedStep:
@@ -29,23 +41,57 @@ class ReplayedStep:
     def __init__(self, step: Step, capture: Callable[[Callable[[], None]], Callable[[], None]]):
         self.step, self.capture = step, capture
         self.replay: Callable[[], None] | None = None
-        self.batch: Batch | None = None
+        self.filled: Block | None = None  # the block whose numbers `block` holds
+        self.block: Block | None = None
+        self.position: Tensor | None = None
         self.result: Tensor | None = None
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, block: Block, position: int) -> Tensor:
         """Take a step and return its result, in memory of its own."""
-        if self.batch is None:
-            self.batch = copy_tensors(batch, {})
-            return self.step(batch)
-        fill_tensors(self.batch, batch)
+        if self.block is None:
+            self.block, self.filled = copy_tensors(block), block
+            self.position = torch.zeros((), dtype=torch.long, device=block.index.device)
+            return self.step(block, self.position.fill_(position))
+        if self.filled is not block:
+            fill_tensors(self.block, block)
+            self.filled = block
+        self.position.fill_(position)
         if self.replay is None:
             self.replay = self.capture(self.run)
         self.replay()
         return self.result.clone()
 
     def run(self) -> None:
-        """Take the step on the fixed batch."""
-        self.result = self.step(self.batch)
+        """Take the step on the fixed block."""
+        self.result = self.step(self.block, self.position)
+
+
+class Steps:
+    """The step of each epoch; on a GPU a captured one serves again while nothing that it fixed has changed.
+
+    Attributes:
+        names: The names of a step's terms, once a step has been taken.
+    """
+
+    def __init__(self):
+        self.names: list[str] = []
+        self.take: Step = None
+        self.fixed: tuple | None = None
+
+    def prepare(self, step: Step, fixed: tuple, model: LatentModel, rows: Rows, views: tuple[str, ...] | None) -> None:
+        """Make `take` the step of an epoch.
+
+        Args:
+            step: The step, from a block and a position.
+            fixed: What it computes with beside tensors that keep their memory; while it is equal, a capture serves.
+            model: The model.
+            rows: The training rows.
+            views: The kinds of views; thinning draws by generators of each step, which no graph can repeat.
+        """
+        if not is_replayable(model, rows, views):
+            self.take = step
+        elif self.fixed != fixed:
+            self.take, self.fixed = ReplayedStep(step, capture_on_gpu), fixed
 
 
 def capture_on_gpu(function: Callable[[], None]) -> Callable[[], None]:
@@ -56,11 +102,10 @@ def capture_on_gpu(function: Callable[[], None]) -> Callable[[], None]:
     return graph.replay
 
 
-def step_for_device(step: Step, model: LatentModel, rows: Rows) -> Step:
-    """The step itself, or its replay where that is possible: on a GPU, with dense rows there and without dropout."""
+def is_replayable(model: LatentModel, rows: Rows, views: tuple[str, ...] | None) -> bool:
+    """Whether a step is the same operations each time: on a GPU, with dense rows there, no dropout and no thinning."""
     dense = all(isinstance(matrix, Tensor) and matrix.device.type == "cuda" for matrix in (rows.x, rows.target))
-    draws_masks = any(isinstance(layer, Dropout) for layer in model.modules())
-    return ReplayedStep(step, capture_on_gpu) if dense and not draws_masks else step
+    return dense and "thinning" not in (views or ()) and not any(isinstance(m, Dropout) for m in model.modules())
 
 
 def place_rows(rows: Rows, free: int | None = None) -> Rows:
@@ -86,17 +131,17 @@ def place_rows(rows: Rows, free: int | None = None) -> Rows:
     return rows._replace(x=dense[id(rows.x)], target=dense[id(rows.target)])
 
 
-def copy_tensors(value, copies: dict[int, Tensor]):
-    """A copy of a batch, or of a part of it; one tensor in two places stays one."""
+def copy_tensors(value):
+    """A copy of a block, or of a part of it."""
     if isinstance(value, Tensor):
-        return copies.setdefault(id(value), value.clone())
-    return value if value is None else type(value)(*(copy_tensors(part, copies) for part in value))
+        return value.clone()
+    return value if value is None else type(value)(*map(copy_tensors, value))
 
 
 def fill_tensors(own, new) -> None:
-    """Copy the values of a batch into one of the same shapes."""
+    """Copy the numbers of a block into the first steps of one that is as long or longer."""
     if isinstance(own, Tensor):
-        own.copy_(new)
+        own[:, : new.shape[1]].copy_(new)
     elif own is not None:
         for mine, other in zip(own, new, strict=True):
             fill_tensors(mine, other)

@@ -13,7 +13,7 @@ from gmvae.nn.objective import loss, objective
 from gmvae.nn.random_streams import draw_normals, make_generators
 from gmvae.nn.row_order import epoch_order
 from gmvae.nn.views import draw_views, make_view
-from gmvae.training.graph_capture import place_rows, step_for_device
+from gmvae.training.graph_capture import Block, Steps, place_rows
 from gmvae.training.guide import guide_labels
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
@@ -34,11 +34,12 @@ def train_to_end(
         after_step: Called after each step with the number of steps of an epoch. An exception that it raises ends the
             training; another call goes on from the state then.
     """
-    rows = place_rows(rows)
+    rows, steps = place_rows(rows), Steps()
     while state.epoch < training.epochs and state.active_seeds():
         if state.step == 0:
             begin_epoch(state, rows, training)
-        train_epoch(state, rows if state.label is None else rows._replace(label=state.label), training, after_step)
+        seen = rows if state.label is None else rows._replace(label=state.label)
+        train_epoch(state, seen, training, steps, after_step)
         end_epoch(state, rows, training)
     freeze_variance(state.model, rows, state.seeds)
     state.model.conclude(rows)
@@ -59,10 +60,11 @@ def begin_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
         model.refresh(rows)
 
 
-def train_epoch(state: TrainingState, rows: Rows, training: Training, after_step: Callable[[int], None]) -> None:
+def train_epoch(
+    state: TrainingState, rows: Rows, training: Training, steps: Steps, after_step: Callable[[int], None]
+) -> None:
     """Take the remaining steps of an epoch; the state's totals are then the mean of every term over the rows."""
-    model, totals, names = state.model.train(), state.totals, []
-    n, phase = rows.label.shape[1], training.phase(state.epoch)
+    model, n, phase = state.model.train(), rows.label.shape[1], training.phase(state.epoch)
     label_weight, kl_weight = training.label_weight_in(phase), training.kl_weight(state.epoch) * model.kl_weight
     information = training.information if phase == "free" else 0.0
     views = training.views_in(phase, bool((rows.label[0] >= 0).any())) if model.takes_views else None
@@ -70,18 +72,18 @@ def train_epoch(state: TrainingState, rows: Rows, training: Training, after_step
     def weighted_loss(terms: dict[str, Tensor], batch: Batch) -> Tensor:
         return loss(terms, batch, kl_weight, label_weight, information)  # S
 
-    take_step = step_for_device(lambda batch: step_once(state, training, weighted_loss, n, names, batch), model, rows)
-    for step, steps, batch in epoch_batches(rows, training, state.draws, model.n_noise, state.step, views):
-        state.optimizer.rate.fill_(training.learning_rate_at((state.epoch + step / steps) / training.epochs))
-        values = take_step(batch)  # T, S; the first call fills `names`
-        parts = dict(zip(names, values, strict=True))
-        for name, value in parts.items():
-            totals[name] = totals.get(name, 0) + value
+    def step_at(block: Block, position: Tensor | int) -> Tensor:
+        batch = batch_at(rows, block, position, views)
+        return step_once(state, training, weighted_loss, n, steps.names, batch)
+
+    steps.prepare(step_at, (phase, label_weight, kl_weight, information, views), model, rows, views)
+    for step, n_steps, block, position in epoch_steps(rows, training, state.draws, model.n_noise, state.step, views):
+        state.optimizer.rate.fill_(training.learning_rate_at((state.epoch + step / n_steps) / training.epochs))
+        state.add_step(steps.names, steps.take(block, position))  # T, S; the first call fills `steps.names`
         state.step = step + 1
-        state.recent.append(parts)
-        if len(state.recent) == NOISE_BLOCK or state.step == steps:
+        if len(state.recent) == NOISE_BLOCK or state.step == n_steps:
             state.end_diverged_seeds()
-        after_step(steps)
+        after_step(n_steps)
 
 
 def step_once(
@@ -135,7 +137,8 @@ def end_epoch(state: TrainingState, rows: Rows, training: Training) -> None:
         objectives = objective(state.totals, state.model.kl_weight)  # S
         for s in active:
             state.statuses[s].record_objective(float(objectives[s]), training.patience, state.epoch + 1)
-    state.epoch, state.step, state.totals = state.epoch + 1, 0, {}
+    state.epoch, state.step = state.epoch + 1, 0
+    state.restore_totals({})
 
 
 def autocast_products(device: torch.device, precision: str) -> torch.autocast:
@@ -144,15 +147,15 @@ def autocast_products(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def epoch_batches(
+def epoch_steps(
     rows: Rows,
     training: Training,
     draws: dict[str, list[torch.Generator]],
     n_noise: int,
     first: int = 0,
     views: tuple[str, ...] | None = None,
-) -> Iterator[tuple[int, int, Batch]]:
-    """The batches of an epoch from step `first` on, each with its step and the number of steps; with `views`, if any.
+) -> Iterator[tuple[int, int, Block, int]]:
+    """The steps of an epoch from step `first` on: the step, the number of steps, its block and its place in the block.
 
     Random numbers are drawn for the earlier steps, too, so that the later steps get the same ones as always.
     """
@@ -163,10 +166,16 @@ def epoch_batches(
         shape = (stop - start, training.n_samples, size, n_noise)
         noise = draw_normals(draws["noise"], *shape)  # S, block, k, B, n_noise
         view_draws = None if views is None else draw_views(draws["views"], views, *shape)
+        block = Block(index[:, start:stop], weight[:, start:stop], noise, view_draws)
         for step in range(max(start, first), stop):
-            batch = make_batch(rows, index[:, step], noise[:, step - start], weight[:, step])
-            view = None if views is None else make_view(rows, batch, views, view_draws, step - start)
-            yield step, steps, batch._replace(view=view)
+            yield step, steps, block, step - start
+
+
+def batch_at(rows: Rows, block: Block, position: Tensor | int, views: tuple[str, ...] | None) -> Batch:
+    """The batch of one step of a block, with views of these kinds unless None; `position` may be on the device."""
+    batch = make_batch(rows, block.index[:, position], block.noise[:, position], block.weight[:, position])
+    view = None if views is None else make_view(rows, batch, views, block.views, position)
+    return batch._replace(view=view)
 
 
 def clip_gradients(model: LatentModel, largest: float) -> None:

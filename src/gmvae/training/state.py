@@ -63,8 +63,9 @@ class TrainingState:
         epoch: Epochs done.
         step: Steps done of the current epoch.
         label: Labels of the phase `guide`, [S, N]; None in other phases.
-        totals: Each term and the loss, summed over the steps of the current epoch as parts of its mean, [S] each.
-        recent: What each step since the last check for divergence added to the totals.
+        names: The names of the terms of the current epoch's steps, the loss last; none before its first step.
+        total: Each of them, summed over these steps as parts of its mean, [T, S].
+        recent: What each step since the last check for divergence added to the totals, [T, S] each.
         epoch_tensors: The tensors with a seed axis, as they were when the epoch began.
         epoch_generators: The states of the random generators when the epoch began, [S, bytes] each.
     """
@@ -78,10 +79,29 @@ class TrainingState:
         self.epoch = 0
         self.step = 0
         self.label: Tensor | None = None
-        self.totals: dict[str, Tensor] = {}
-        self.recent: list[dict[str, Tensor]] = []
+        self.names: list[str] = []
+        self.total: Tensor | None = None
+        self.recent: list[Tensor] = []
         self.epoch_tensors: dict[str, Tensor] = {}
         self.epoch_generators: dict[str, Tensor] = {}
+
+    @property
+    def totals(self) -> dict[str, Tensor]:
+        """The sums of the current epoch by name, [S] each."""
+        return {} if self.total is None else dict(zip(self.names, self.total, strict=True))
+
+    def add_step(self, names: list[str], values: Tensor) -> None:
+        """Add what a step gives to the sums of the epoch, [T, S]."""
+        if self.total is None:
+            self.names, self.total = list(names), torch.zeros_like(values)
+        self.total += values
+        self.recent.append(values)
+
+    def restore_totals(self, totals: dict[str, Tensor]) -> None:
+        """Take up the sums of an epoch in its midst; without any, before its first step."""
+        self.names, self.total = list(totals), None
+        if totals:
+            self.total = torch.stack(list(totals.values())).to(self.device)
 
     def tensors(self) -> dict[str, Tensor]:
         """The parameters and buffers of the model and the numbers of the optimiser, by name; no copies."""
@@ -125,13 +145,12 @@ class TrainingState:
 
     def end_diverged_seeds(self) -> None:
         """End every seed with a total that is not finite or too large, by the first of its terms that was."""
-        if self.recent and not_finite_or_huge(self.totals).any():
-            huge = [not_finite_or_huge(step) for step in self.recent] + [not_finite_or_huge(self.totals)]
-            steps = torch.stack(huge)  # steps + 1, T, S
+        if self.recent and not_finite_or_huge(self.total).any():
+            steps = not_finite_or_huge(torch.stack([*self.recent, self.total]))  # steps + 1, T, S
             for s in self.active_seeds():
                 places = steps[:, :, s].nonzero()  # in the order of steps, then terms
                 if len(places):
-                    self.statuses[s].record_divergence(list(self.totals)[places[0, 1]], self.epoch + 1)
+                    self.statuses[s].record_divergence(self.names[places[0, 1]], self.epoch + 1)
         self.recent.clear()
 
     def end_seeds_with_bad_weights(self) -> None:
@@ -143,6 +162,6 @@ class TrainingState:
                 self.statuses[s].record_divergence("weights", self.epoch + 1)
 
 
-def not_finite_or_huge(terms: dict[str, Tensor]) -> Tensor:
-    """Which of the terms, [S] each, are not finite or above EXPLODED, [T, S]."""
-    return ~(torch.stack(list(terms.values())).abs() <= EXPLODED)  # a comparison with NaN is false
+def not_finite_or_huge(terms: Tensor) -> Tensor:
+    """Which of the terms are not finite or above EXPLODED."""
+    return ~(terms.abs() <= EXPLODED)  # a comparison with NaN is false
