@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.models import MODELS, SEEDS, small_batch, small_model
+from support.models import MODELS, SEEDS, small_batch, small_model, viewed_rows
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gmvae.nn import likelihoods
@@ -73,6 +73,18 @@ def test_a_step_reads_nothing_back(monkeypatch, module, likelihood):
             state, TRAINING, lambda terms, batch: loop.loss(terms, batch, 1.0, 1.0), 5, names, batch
         )
     assert values.shape == (len(names), len(SEEDS)) and values.isfinite().all()
+
+
+@pytest.mark.parametrize("views", [None, ("neighbours", "affine")])
+def test_a_batch_is_made_without_a_read(views):
+    rows, state = viewed_rows(labelled=20), TrainingState(small_model("gmdvae"), TRAINING, SEEDS)
+    _, _, block, _ = next(loop.epoch_steps(rows, TRAINING, state.draws, 4, views=views))
+    for step in range(2):
+        plain = loop.batch_at(rows, block, step, views)
+        with ReadGuard():
+            replayed = loop.batch_at(rows, block, torch.tensor([step]), views)
+        for one, other in ((plain, replayed), (plain.view or (), replayed.view or ())):
+            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True) if isinstance(a, torch.Tensor))
 
 
 def test_the_guard_sees_a_read():

@@ -125,6 +125,11 @@ def one_hot(codes: Tensor, n: int) -> Tensor:
     return (codes.unsqueeze(-1) == torch.arange(n, device=codes.device)).to(torch.get_default_dtype())
 
 
+def at_step(values: Tensor, step: Tensor | int) -> Tensor:
+    """The values [S, T, ...] of one step of T, [S, ...]; `step` is a number, or on the device one of shape [1]."""
+    return values[:, step] if isinstance(step, int) else values.index_select(1, step).squeeze(1)
+
+
 def make_batch(rows: Rows, index: Tensor, noise: Tensor, weight: Tensor | None = None) -> Batch:
     """The batch of some rows.
 

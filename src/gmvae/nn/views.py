@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from gmvae.nn.batches import Batch, Rows, View, one_hot, x_and_target
+from gmvae.nn.batches import Batch, Rows, View, at_step, one_hot, x_and_target
 from gmvae.nn.mixtures import label_log_probability, labels_or_posterior
 from gmvae.nn.random_streams import draw_normals, draw_uniforms
 
@@ -62,7 +62,7 @@ def draw_views(
     return ViewDraws(uniform, noise, torch.stack(keys))
 
 
-def make_view(rows: Rows, batch: Batch, kinds: tuple[str, ...], draws: ViewDraws, step: int) -> View:
+def make_view(rows: Rows, batch: Batch, kinds: tuple[str, ...], draws: ViewDraws, step: Tensor | int) -> View:
     """The views of a batch's rows, on their device.
 
     Args:
@@ -70,10 +70,10 @@ def make_view(rows: Rows, batch: Batch, kinds: tuple[str, ...], draws: ViewDraws
         batch: B rows of them.
         kinds: neighbours, affine, thinning, in this order; none of them: the view is the row, with noise of its own.
         draws: The random numbers of T steps.
-        step: Which of the T steps.
+        step: Which of the T steps, as in `at_step`; a number where counts are thinned.
     """
     x, target, condition = batch.x, batch.target, batch.condition
-    uniform = draws.uniform[:, step]  # S, B, 6
+    uniform = at_step(draws.uniform, step)  # S, B, 6
     if "neighbours" in kinds:
         index = choose_neighbours(rows, batch.index, uniform[..., 0])
         x, target = x_and_target(rows, index)
@@ -84,7 +84,7 @@ def make_view(rows: Rows, batch: Batch, kinds: tuple[str, ...], draws: ViewDraws
         seeds = draws.keys[:, step].tolist()
         generators = [torch.Generator(x.device).manual_seed(seed) for seed in seeds]
         x = normalise_like(x, thin_counts(target.to_dense(), generators))
-    return View(x, condition, draws.noise[:, step])
+    return View(x, condition, at_step(draws.noise, step))
 
 
 def choose_neighbours(rows: Rows, index: Tensor, uniform: Tensor) -> Tensor:

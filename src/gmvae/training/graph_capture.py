@@ -50,7 +50,7 @@ class ReplayedStep:
         """Take a step and return its result, in memory of its own."""
         if self.block is None:
             self.block, self.filled = copy_tensors(block), block
-            self.position = torch.zeros((), dtype=torch.long, device=block.index.device)
+            self.position = torch.zeros(1, dtype=torch.long, device=block.index.device)
             return self.step(block, self.position.fill_(position))
         if self.filled is not block:
             fill_tensors(self.block, block)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gmvae.models.interface import LatentModel
-from gmvae.nn.batches import Batch, Rows, make_batch, select_rows
+from gmvae.nn.batches import Batch, Rows, at_step, make_batch, select_rows
 from gmvae.nn.inference import cluster_rows, row_terms
 from gmvae.nn.objective import loss, objective
 from gmvae.nn.random_streams import draw_normals, make_generators
@@ -172,8 +172,9 @@ def epoch_steps(
 
 
 def batch_at(rows: Rows, block: Block, position: Tensor | int, views: tuple[str, ...] | None) -> Batch:
-    """The batch of one step of a block, with views of these kinds unless None; `position` may be on the device."""
-    batch = make_batch(rows, block.index[:, position], block.noise[:, position], block.weight[:, position])
+    """The batch of one step of a block, with views of these kinds unless None; `position` as in `at_step`."""
+    index, weight, noise = (at_step(values, position) for values in (block.index, block.weight, block.noise))
+    batch = make_batch(rows, index, noise, weight)
     view = None if views is None else make_view(rows, batch, views, block.views, position)
     return batch._replace(view=view)
 
