@@ -1,5 +1,6 @@
 """Synthetic rows of the shapes of known datasets, and trainings on them; needs only PyTorch and NumPy."""
 
+import contextlib
 import importlib
 import time
 from typing import NamedTuple
@@ -8,8 +9,10 @@ import numpy as np
 import torch
 
 from gmvae.nn.batches import Rows
+from gmvae.nn.random_streams import make_generators
 from gmvae.nn.row_storage import CsrLayout, CsrRows
-from gmvae.training.loop import train_to_end
+from gmvae.training import loop
+from gmvae.training.graph_capture import Block
 from gmvae.training.schedule import Training
 from gmvae.training.state import TrainingState
 
@@ -77,7 +80,14 @@ def synthetic_counts(shape: Shape, draws: np.random.Generator, device: torch.dev
 
 
 def time_training(
-    shape: Shape, module: str, n_seeds: int, device: torch.device, rows: Rows, epochs: int, warm: int
+    shape: Shape,
+    module: str,
+    n_seeds: int,
+    device: torch.device,
+    rows: Rows,
+    epochs: int,
+    warm: int,
+    precision: str = "float32",
 ) -> Run:
     """Train a model, and time it after some epochs that warm up.
 
@@ -89,11 +99,12 @@ def time_training(
         rows: The rows, from `synthetic_rows`.
         epochs: Epochs that are timed.
         warm: Epochs before them.
+        precision: Of the products.
 
     Returns:
         The run.
     """
-    state, training = start_state(shape, module, n_seeds, device, warm + epochs)
+    state, training = start_state(shape, module, n_seeds, device, warm + epochs, precision)
     started = [0.0]
     steps = -(-shape.rows // shape.batch_size)
 
@@ -102,7 +113,7 @@ def time_training(
             wait_for(device)
             started[0] = time.perf_counter()
 
-    train_to_end(state, rows, training, start_clock)
+    loop.train_to_end(state, rows, training, start_clock)
     wait_for(device)
     seconds = time.perf_counter() - started[0]
     weights = b"".join(value.detach().cpu().numpy().tobytes() for value in state.model.state_dict().values())
@@ -111,15 +122,38 @@ def time_training(
 
 
 def start_state(
-    shape: Shape, module: str, n_seeds: int, device: torch.device, epochs: int
+    shape: Shape, module: str, n_seeds: int, device: torch.device, epochs: int, precision: str = "float32"
 ) -> tuple[TrainingState, Training]:
     """A run before its first step, and its settings."""
     seeds, sizes = list(range(n_seeds)), {"n_hidden": shape.hidden, "n_latent": 10, "n_layers": 2}
     model = importlib.import_module(f"gmvae.models.{module}").Model(
         shape.features, shape.likelihood, seeds, COMPONENTS, **sizes
     )
-    training = Training(epochs=epochs, batch_size=shape.batch_size, learning_rate=1e-3)
+    training = Training(epochs=epochs, batch_size=shape.batch_size, learning_rate=1e-3, precision=precision)
     return TrainingState(model.to(device), training, seeds, device), training
+
+
+@contextlib.contextmanager
+def draws_of_the_cpu(device: torch.device):
+    """In this block every training draws its order and noise on the CPU, whose generators give other numbers."""
+    whole_epoch, own_state = loop.epoch_steps, TrainingState.__init__
+
+    def start(state, model, training, seeds, _device):
+        own_state(state, model, training, seeds, _device)
+        state.draws = {purpose: make_generators(seeds, purpose) for purpose in state.draws}
+
+    def steps(rows, *arguments, **options):
+        last = None
+        for step, n, block, position in whole_epoch(rows._replace(label=rows.label.cpu()), *arguments, **options):
+            if last is not block:
+                last, moved = block, Block(*(part if part is None else part.to(device) for part in block))
+            yield step, n, moved, position
+
+    loop.epoch_steps, TrainingState.__init__ = steps, start
+    try:
+        yield
+    finally:
+        loop.epoch_steps, TrainingState.__init__ = whole_epoch, own_state
 
 
 def wait_for(device: torch.device) -> None:
