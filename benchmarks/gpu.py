@@ -18,6 +18,7 @@ from benchmarks.support.synthetic import SHAPES, Run, Shape, draws_of_the_cpu, s
 from gmvae.pipeline.command import run_step
 from gmvae.training.device import choose_device
 
+PRECISIONS = ("tf32", "float32")  # the first is what `precision: auto` means on such a card
 CASES = (("cells 18,641 x 1,200", (1, 10)), ("images", (1, 10, 30)), ("cells 10,000 x 2,000", (1, 10)))
 EPOCHS, WARM, CPU_SHARE = 2, 1, 0.05  # the CPU trains on this share of the rows
 LIMIT = 480.0  # seconds; no case starts after them
@@ -41,19 +42,19 @@ def measure_gpu(output: Path, dry: bool = False) -> list[dict]:
     card = "none" if dry else torch.cuda.get_device_name(device)
     rates, rows = measure_rates(device), []
     print(f"{card}: {rates.operations / 1e12:.1f} TFLOP/s float32, {rates.bytes / 1e12:.2f} TB/s", flush=True)
-    for name, numbers in CASES:
+    for name, n_seeds in ((name, n) for name, numbers in CASES for n in numbers):
+        if time.monotonic() - started > LIMIT:
+            print(f"left out, no time: {name}, {n_seeds} seeds", flush=True)
+            continue
         shape = SHAPES[name] if not dry else DRY._replace(likelihood=SHAPES[name].likelihood)
-        for n_seeds in numbers:
-            if time.monotonic() - started > LIMIT:
-                print(f"left out, no time: {name}, {n_seeds} seeds", flush=True)
-                continue
-            floor = {"floor_milliseconds": floor_milliseconds(shape, "gmdvae", n_seeds, rates)}
-            rows += [{"card": card, "of": name} | row for row in measure_case(shape, n_seeds, device, floor)]
-            print(rows[-2], rows[-1], sep="\n", flush=True)
-        if shape.likelihood == "negative_binomial" and not dry:
-            rows += [{"card": card, "of": name} | row for row in measure_scvi(shape)]
-    if not dry:
-        write_rows(rows, output)
+        floor = {"floor_milliseconds": floor_milliseconds(shape, "gmdvae", n_seeds, rates)}
+        new = measure_case(shape, n_seeds, device, floor)
+        if n_seeds == 1 and shape.likelihood == "negative_binomial" and not dry:
+            new += measure_scvi(shape)
+        print(*new, sep="\n", flush=True)
+        rows += [{"card": card, "of": name} | row for row in new]
+        if not dry:
+            write_rows(rows, output)
     return rows
 
 
@@ -61,23 +62,24 @@ def measure_case(shape: Shape, n_seeds: int, device: torch.device, floor: dict[s
     """The rows of one case: the GPU on all rows, and the CPU on a share of them; both are compared on that share, with
     the same draws."""
     cpu, few = torch.device("cpu"), shape._replace(rows=max(shape.batch_size, int(CPU_SHARE * shape.rows)))
-    with BusyShare(device) as busy:
-        big = train(shape, n_seeds, device)
-    with draws_of_the_cpu(device):
-        small = train(few, n_seeds, device)
     with draws_of_the_cpu(cpu):
         own = train(few, n_seeds, cpu)
-    one, again = (train(few, n_seeds, device) for _ in range(2))
-    apart = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(small.losses, own.losses, strict=True))
-    checks = {
-        "same_bytes": "yes" if one.weights == again.weights else "no",
-        "loss_apart": apart,
-        "agrees": "yes" if apart <= TOLERANCE else "no",
-    }
-    return [
-        case_row(device.type, n_seeds, big) | floor | {"busy": busy.share()} | checks,
-        case_row("cpu", n_seeds, own) | NOT_MEASURED,
-    ]
+    rows = []
+    for precision in PRECISIONS:
+        with BusyShare(device) as busy:
+            big = train(shape, n_seeds, device, precision)
+        one, again = (train(few, n_seeds, device, precision) for _ in range(2))
+        with draws_of_the_cpu(device):
+            small = train(few, n_seeds, device, precision)
+        apart = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(small.losses, own.losses, strict=True))
+        checks = {
+            "same_bytes": "yes" if one.weights == again.weights else "no",
+            "loss_apart": apart,
+            "agrees": "yes" if apart <= TOLERANCE else "no",
+        }
+        row = case_row(device.type, precision, n_seeds, big)
+        rows.append(row | floor | {"busy": busy.share()} | checks)
+    return [*rows, case_row("cpu", "float32", n_seeds, own) | NOT_MEASURED]
 
 
 def measure_scvi(shape: Shape) -> list[dict]:
@@ -87,21 +89,22 @@ def measure_scvi(shape: Shape) -> list[dict]:
     except ImportError as missing:
         print(f"scvi-tools: left out, {missing}", flush=True)
         return []
-    row = case_row("cuda", 1, train_scvi_on_gpu(shape, EPOCHS)) | NOT_MEASURED | {"software": "scvi-tools"}
-    print(row, flush=True)
-    return [row]
+    run = train_scvi_on_gpu(shape, EPOCHS)
+    return [case_row("cuda", "float32", 1, run) | NOT_MEASURED | {"software": "scvi-tools"}]
 
 
-def train(shape: Shape, n_seeds: int, device: torch.device) -> Run:
+def train(shape: Shape, n_seeds: int, device: torch.device, precision: str = "float32") -> Run:
     """A training of the model gmdvae."""
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     return time_training(shape, "gmdvae", n_seeds, device, synthetic_rows(shape, n_seeds, device), EPOCHS, WARM)
 
 
-def case_row(device: str, n_seeds: int, run: Run) -> dict:
+def case_row(device: str, precision: str, n_seeds: int, run: Run) -> dict:
     """What is written of a run."""
     return {
         "software": "this project",
         "device": device,
+        "precision": precision,
         "seeds": n_seeds,
         "seconds": run.seconds,
         "rows": run.rows,

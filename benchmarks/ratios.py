@@ -131,7 +131,7 @@ def gpu_ratios(folder: Path) -> Ratios:
     if not (folder / "gpu.csv").is_file():
         return {}
     table = pd.read_csv(folder / "gpu.csv")
-    ours = table[(table["device"] == "cuda") & (table["software"] == "this project")]
+    ours = table[(table["device"] == "cuda") & (table["software"] == "this project") & (table["precision"] == "tf32")]
     steps = ours.pivot(index="of", columns="seeds", values="milliseconds_per_step")
     ratios = {
         (ratio_key("gpu.seeds", run), f"10 seeds/1 on a GPU, {run}"): pd.Series([step[10] / step[1]])

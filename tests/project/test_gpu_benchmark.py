@@ -42,10 +42,11 @@ def test_a_dry_run_needs_only_torch_and_numpy_and_writes_nothing(tmp_path):
     lines = run.stdout.strip().splitlines()
     assert (
         lines.pop(0).startswith("none: ")
-        and len(lines) == 2 * (3 + 2 + 2)
+        and len(lines) == 3 * (3 + 2 + 2)
         and all("'rows_per_second'" in line for line in lines)
     )
-    assert all("'same_bytes': 'yes'" in line and "'agrees': 'yes'" in line for line in lines[::2])
+    checked = [line for line in lines if "'precision': 'tf32'" in line]
+    assert len(checked) == 7 and all("'same_bytes': 'yes'" in line and "'agrees': 'yes'" in line for line in checked)
     assert not output.exists()
 
 

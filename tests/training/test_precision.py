@@ -36,6 +36,8 @@ def test_the_precision_follows_the_processor(name):
     flags, automatic, allowed = PROCESSORS[name]
     assert choose_precision("auto", CPU, frozenset(flags)) == automatic
     assert choose_precision("float64", CPU, frozenset(flags)) == "float64"
+    with pytest.raises(Refused, match="found tf32, which only a GPU has"):
+        choose_precision("tf32", CPU, frozenset(flags))
     if allowed:
         assert choose_precision("bfloat16", CPU, frozenset(flags)) == "bfloat16"
     else:
@@ -56,10 +58,12 @@ def test_a_run_is_planned_with_the_word_of_the_config_whatever_the_processor():
 def test_the_precision_follows_the_gpu(monkeypatch, capability, allowed):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     gpu = torch.device("cuda")
-    assert choose_precision("auto", gpu) == "float32"
+    assert choose_precision("auto", gpu) == ("tf32" if allowed else "float32")
     if allowed:
-        assert choose_precision("bfloat16", gpu) == "bfloat16"
+        assert all(choose_precision(name, gpu) == name for name in ("bfloat16", "tf32", "float32"))
     else:
+        with pytest.raises(Refused, match="found tf32, which only a GPU has"):
+            choose_precision("tf32", gpu)
         with pytest.raises(Refused, match="this GPU"):
             choose_precision("bfloat16", gpu)
 

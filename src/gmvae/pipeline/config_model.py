@@ -55,7 +55,7 @@ class TrainingSettings(Entry):
     views: Views = None
     information: FromZero = None
     n_samples: Positive = None
-    precision: Literal["auto", "float32", "float64", "bfloat16"] = None
+    precision: Literal["auto", "float32", "float64", "tf32", "bfloat16"] = None
     patience: Count = None
     diverged: Literal["fail", "keep"] = None
     start: Literal["auto", "data", "balanced", "zero"] = None

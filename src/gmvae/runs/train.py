@@ -23,14 +23,12 @@ from gmvae.training.checkpoints import Checkpointer, run_identity
 from gmvae.training.device import choose_device
 from gmvae.training.loop import train_to_end
 from gmvae.training.neighbour_file import load_neighbours
-from gmvae.training.precision import choose_precision
+from gmvae.training.precision import choose_precision, set_precision
 from gmvae.training.progress import Progress
 from gmvae.training.refusals import check_divergence, check_start, check_views
 from gmvae.training.schedule import Training
 from gmvae.training.start import start_at_data
 from gmvae.training.state import TrainingState
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}  # of the parameters
 
 
 def train(
@@ -80,15 +78,14 @@ def train(
     Raises:
         Refused: A setting is unknown, there is no seed, K is below 1, below the number of observed classes or too large
             or too small for the model's start, the graph is missing, the rows have not the views of the training, the
-            device does not exist, bfloat16 is set where the processor has no units for it, the model or the dataset has
-            not what `encode` needs, a balanced start has no type under all conditions, or a seed diverged.
+            device does not exist or has not the precision, the model or the dataset has not what `encode` needs, a balanced start has no type under all conditions, or a seed diverged.
     """
     started = time.monotonic()
     check_seeds_and_components(seeds, n_components)
     torch.set_num_threads(threads)
     plan, torch_device = check_training(training), choose_device(device)
     plan = dataclasses.replace(plan, precision=choose_precision(plan.precision, torch_device))
-    torch.set_default_dtype(DTYPES[plan.precision])
+    set_precision(plan.precision)
     encode = check_input(encode, module)
     rows, likelihood = training_rows(data, observed, len(seeds), n_components, torch_device, memory, encode, graph)
     encode = choose_input(encode, likelihood)

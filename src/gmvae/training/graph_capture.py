@@ -5,6 +5,7 @@ tensors, the place of a step in its block is a number on the card, and every sha
 term or the kind of views changes, a new graph is captured.
 """
 
+import gc
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -97,8 +98,13 @@ class Steps:
 def capture_on_gpu(function: Callable[[], None]) -> Callable[[], None]:
     """Record the GPU's operations of a function as a graph, without running them, and return what replays it."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        function()
+    gc.collect()  # a graph or a memory block that is freed during the capture would end it
+    gc.disable()
+    try:
+        with torch.cuda.graph(graph):
+            function()
+    finally:
+        gc.enable()
     return graph.replay
 
 

@@ -8,9 +8,11 @@ it emulates the products, and that is no saving: on one with AVX2 alone (AMD Mil
     AMX tiles (Intel since Sapphire Rapids)    bfloat16         allowed: products take a third of float32's time
     AVX-512 or SVE units (AMD since Zen 4)     float32          allowed: benchmarks/precision.csv has little gain
     none of these                              float32          refused
-    GPU of compute capability 8 or more        float32          allowed: not measured yet
+    GPU of compute capability 8 or more        tf32             allowed: slower than tf32 (H200: benchmarks/gpu.csv)
     GPU below that                             float32          refused
     unknown                                    float32          allowed: nothing says that it is emulated
+
+tf32 are a GPU's products of 32-bit numbers of which 19 bits are multiplied; only a GPU of capability 8 or more has it.
 """
 
 from pathlib import Path
@@ -29,23 +31,27 @@ def choose_precision(setting: str, device: torch.device, flags: frozenset[str] |
     """Decide the precision of a run.
 
     Args:
-        setting: training.precision: auto, float32, float64 or bfloat16.
+        setting: training.precision: auto, float32, float64, tf32 or bfloat16.
         device: Where the run is trained.
         flags: The processor's flags; this one's if None.
 
     Returns:
-        float32, float64 or bfloat16.
+        float32, float64, tf32 or bfloat16.
 
     Raises:
-        Refused: The setting is bfloat16, and the device would emulate it.
+        Refused: The setting is bfloat16 and the device would emulate it, or tf32 and the device does not have it.
     """
     if device.type == "cuda":
         fast, emulated = False, torch.cuda.get_device_capability(device) < GPU_WITH_UNITS
+        if setting == "auto" and not emulated:
+            return "tf32"
     else:
         flags = processor_flags() if flags is None else flags
         fast, emulated = bool(flags & FAST), bool(flags) and not flags & UNITS
     if setting == "auto":
         return "bfloat16" if fast else "float32"
+    if setting == "tf32" and (device.type != "cuda" or emulated):
+        raise Refused("training.precision: found tf32, which only a GPU has; allowed: auto, float32, float64")
     if setting == "bfloat16" and emulated:
         what = "GPU" if device.type == "cuda" else "processor"
         raise Refused(
@@ -53,6 +59,12 @@ def choose_precision(setting: str, device: torch.device, flags: frozenset[str] |
             f"{SLOWDOWN} times as long as in float32; allowed: auto, float32, float64"
         )
     return setting
+
+
+def set_precision(precision: str) -> None:
+    """Make the parameters of models built from now on, and a GPU's products, have what `choose_precision` returned."""
+    torch.set_default_dtype(torch.float64 if precision == "float64" else torch.float32)
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
 
 
 def processor_flags(file: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
