@@ -78,7 +78,8 @@ def train(
     Raises:
         Refused: A setting is unknown, there is no seed, K is below 1, below the number of observed classes or too large
             or too small for the model's start, the graph is missing, the rows have not the views of the training, the
-            device does not exist or has not the precision, the model or the dataset has not what `encode` needs, a balanced start has no type under all conditions, or a seed diverged.
+            device does not exist or has not the precision, the model or the dataset has not what `encode` needs, a
+            balanced start has no type under all conditions, or a seed diverged.
     """
     started = time.monotonic()
     check_seeds_and_components(seeds, n_components)
