@@ -6,6 +6,7 @@ is told in support/floor.py. `--dry` runs tiny shapes on the CPU through the sam
 """
 
 import csv
+import shutil
 import subprocess
 import threading
 import time
@@ -42,6 +43,7 @@ def measure_gpu(output: Path, dry: bool = False) -> list[dict]:
     card = "none" if dry else torch.cuda.get_device_name(device)
     rates, rows = measure_rates(device), []
     print(f"{card}: {rates.operations / 1e12:.1f} TFLOP/s float32, {rates.bytes / 1e12:.2f} TB/s", flush=True)
+    made = {"torch": torch.__version__, "commit": current_commit()}
     for name, n_seeds in ((name, n) for name, numbers in CASES for n in numbers):
         if time.monotonic() - started > LIMIT:
             print(f"left out, no time: {name}, {n_seeds} seeds", flush=True)
@@ -52,7 +54,7 @@ def measure_gpu(output: Path, dry: bool = False) -> list[dict]:
         if n_seeds == 1 and shape.likelihood == "negative_binomial" and not dry:
             new += measure_scvi(shape)
         print(*new, sep="\n", flush=True)
-        rows += [{"card": card, "of": name} | row for row in new]
+        rows += [{"card": card, "of": name} | row | made for row in new]
         if not dry:
             write_rows(rows, output)
     return rows
@@ -111,6 +113,14 @@ def case_row(device: str, precision: str, n_seeds: int, run: Run) -> dict:
         "rows_per_second": run.rows / run.seconds,
         "milliseconds_per_step": 1000 * run.seconds / run.steps,
     }
+
+
+def current_commit() -> str:
+    """The commit of the checkout; empty where git does not know it."""
+    if shutil.which("git") is None:
+        return ""
+    command = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
 
 
 class BusyShare:
