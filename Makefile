@@ -49,7 +49,7 @@ readme: $(STAMP)  ## the tables and the picture of results, from results/referen
 	.venv/bin/python -m gmvae.reference.picture --reference results/reference --output results/reference/accuracy.png
 
 bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.csv, every ratio in the last line
-	@for part in peer seeds precision ceiling growth workflow startup; do \
+	@for part in peer seeds precision ceiling step growth workflow startup; do \
 		echo "Measuring: $$part"; \
 		.venv-bench/bin/python -m benchmarks.$$part --output benchmarks/$$part.csv || exit 1; \
 	done

@@ -41,7 +41,7 @@ def measure_gpu(output: Path, dry: bool = False) -> list[dict]:
     torch.set_num_threads(1)
     started, device = time.monotonic(), choose_device("cpu" if dry else "cuda")
     card = "none" if dry else torch.cuda.get_device_name(device)
-    rates, rows = measure_rates(device), []
+    rates, rows = measure_rates(device, dry), []
     print(f"{card}: {rates.operations / 1e12:.1f} TFLOP/s float32, {rates.bytes / 1e12:.2f} TB/s", flush=True)
     made = {"torch": torch.__version__, "commit": current_commit()}
     for name, n_seeds in ((name, n) for name, numbers in CASES for n in numbers):

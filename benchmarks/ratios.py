@@ -41,7 +41,16 @@ def write_ratios(folder: Path = ROOT / "benchmarks", output: Path = ROOT / "benc
         folder: The folder with the csv files of the benchmarks.
         output: The csv file.
     """
-    parts = (peer_ratios, seeds_ratios, precision_ratios, ceiling_shares, growth_ratios, workflow_ratio, gpu_ratios)
+    parts = (
+        peer_ratios,
+        seeds_ratios,
+        precision_ratios,
+        ceiling_shares,
+        step_floors,
+        growth_ratios,
+        workflow_ratio,
+        gpu_ratios,
+    )
     rows = [ratio_row(*name, values) for part in parts for name, values in part(folder).items()]
     write_csv(pd.DataFrame(rows, columns=COLUMNS), output)
     print("ratios: " + "; ".join(ratio_text(row) for row in rows))
@@ -105,6 +114,18 @@ def ceiling_shares(folder: Path) -> Ratios:
     return {
         (ratio_key("products", f"{run}.{case}"), f"products/training, {run}, {case}"): shares[rows.index]
         for (run, case), rows in table.groupby(["of", "case"], sort=False)
+    }
+
+
+def step_floors(folder: Path) -> Ratios:
+    """The share of a step that its floor would take, if measured."""
+    if not (folder / "step.csv").is_file():
+        return {}
+    table = pd.read_csv(folder / "step.csv")
+    table["share"] = table["floor_milliseconds"] / table["milliseconds"]
+    return {
+        (ratio_key("floor", f"{run}.{n}"), f"floor/step, {run}, S = {n}"): rows.set_index("round")["share"]
+        for (run, n), rows in table.groupby(["of", "seeds"], sort=False)
     }
 
 

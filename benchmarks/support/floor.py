@@ -13,7 +13,7 @@ from benchmarks.support.synthetic import Shape, start_state, synthetic_rows, wai
 from gmvae.nn.objective import loss
 from gmvae.training.loop import batch_at, epoch_steps, step_once
 
-MATRIX, COPIED = 8192, 2**28  # side of the square matrices; floats that are copied
+MATRIX, COPIED = {"cuda": 8192, "cpu": 2048}, {"cuda": 2**28, "cpu": 2**26}  # side of square matrices; floats copied
 DRY_MATRIX, DRY_COPIED = 64, 2**10
 BYTES_OF_PARAMETER = (
     40  # read forward and backward, its gradient written; Adam reads 4 numbers and writes 3, of 4 bytes
@@ -41,9 +41,9 @@ class ProductCounter(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def measure_rates(device: torch.device) -> Rates:
-    """The rates of a device, by its own product and copy of large float32 tensors."""
-    n, size = (DRY_MATRIX, DRY_COPIED) if device.type == "cpu" else (MATRIX, COPIED)
+def measure_rates(device: torch.device, dry: bool = False) -> Rates:
+    """The rates of a device, by its own product and copy of large float32 tensors; of tiny ones if `dry`."""
+    n, size = (DRY_MATRIX, DRY_COPIED) if dry else (MATRIX[device.type], COPIED[device.type])
     matrix, values = torch.rand(n, n, device=device), torch.rand(size, device=device)
     return Rates(2 * n**3 / seconds_of(lambda: matrix @ matrix, device), 8 * size / seconds_of(values.clone, device))
 
