@@ -1,12 +1,20 @@
 """Derived datasets: merged labels, selected rows, joined sources, and rows held out."""
 
+import itertools
+
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from support.cells import raw_cells
 
 from gmvae.data.derived_sets import group_labels, join_sources, merge_labels, rows_to_keep, select_subset
+from gmvae.data.prepare import prepare
 from gmvae.data.split import divide_rows
+from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.sources import ROOT
 
 OBS = pd.DataFrame(
     {
@@ -59,6 +67,25 @@ def test_held_out_rows_are_tested_and_labels_for_training_only_are_not():
     assert (split[~held_out & (OBS["label"] != "odd")] == "test").sum() == 5
     alone = pd.Series(divide_rows(OBS, 0, 0, hold_out={"label": "B", "condition": "stimulated"}))
     assert (alone == "test").equals(held_out)
+
+
+def test_donors_are_held_out_whole_by_the_entry_of_all_of_kangs_cells(tmp_path):
+    """On a small file of the form of the published one: raw counts, obs with cell_type, label and replicate."""
+    entry = read_config(ROOT / "config.yaml")["datasets"]["kang_full"]
+    donors = [f"patient_{number}" for number in (101, 107, 1015, 1016, 1039, 1244, 1256, 1488)]
+    obs = pd.DataFrame(itertools.product(["B cells", "NK cells"], ["ctrl", "stim"], donors, range(8)))
+    obs.columns, obs.index = ["cell_type", "label", "replicate", "number"], obs.index.map(str)
+    draws = np.random.default_rng(0)
+    profiles = draws.gamma(1, 4, size=(len(obs), 260))
+    cells = anndata.AnnData(csr_matrix(draws.poisson(profiles).astype(np.float32)), obs.astype({"number": str}))
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    settings = entry["settings"] | {"path": str(tmp_path / "cells.h5ad")}
+    options = {"rows": entry["rows"], "cells": entry["cells"] | {"min_genes": 1}, "settings": settings}
+    prepare("h5ad", tmp_path / "out.h5ad", entry["name"], test_share=entry["test_share"], **options)
+    made = anndata.read_h5ad(tmp_path / "out.h5ad").obs
+    assert set(made["condition"]) == {"ctrl", "stim"} and made["batch"].nunique() == 8
+    assert set(made.loc[made["split"] == "test", "batch"]) == {"patient_1256", "patient_1488"}
+    assert (made["split"] == "test").sum() == 2 * 2 * 2 * 8
 
 
 @pytest.mark.parametrize(

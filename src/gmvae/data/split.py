@@ -86,7 +86,7 @@ def divide_rows(
     test_share: float,
     seed: int,
     train_only: Iterable[str] = (),
-    hold_out: dict[str, str] | None = None,
+    hold_out: dict[str, str | list[str]] | None = None,
     tested: dict[str, list[str]] | None = None,
 ) -> pd.Categorical:
     """Decide for each row whether it is trained on or tested: some by rule, the rest by a draw.
@@ -96,7 +96,8 @@ def divide_rows(
         test_share: Share of test rows among the rows that are drawn from.
         seed: Seed of the draw.
         train_only: Labels that are never tested.
-        hold_out: Annotations such as {label: B, condition: stimulated}; rows that have them all are test rows.
+        hold_out: Annotations such as {label: B, condition: stimulated} or {batch: [donor 1, donor 2]}; rows that have a
+            value of each are test rows.
         tested: Annotations such as {batch: [kang]}; rows without them are training rows.
 
     Returns:
@@ -107,7 +108,8 @@ def divide_rows(
     """
     never = matching_rows(obs, "train_only", "label", train_only) if train_only else np.zeros(len(obs), dtype=bool)
     never |= ~rows_to_keep(obs, tested or {}, "tested")
-    always = rows_to_keep(obs, {key: [value] for key, value in (hold_out or {}).items()}) & bool(hold_out)
+    values = {key: [held] if isinstance(held, str) else held for key, held in (hold_out or {}).items()}
+    always = rows_to_keep(obs, values, "hold_out") & bool(hold_out)
     free = ~never & ~always
     split = np.where(always, "test", "train").astype(object)
     split[free] = np.asarray(draw_split(obs[free], test_share, seed))

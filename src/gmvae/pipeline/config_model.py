@@ -14,10 +14,10 @@ from gmvae.pipeline.config_refusals import allowed_values, check_form, config_re
 from gmvae.pipeline.config_types import (
     SHA256,
     AboveZero,
-    Annotation,
     Count,
     Entry,
     FromZero,
+    HeldOut,
     Key,
     Keys,
     Positive,
@@ -104,9 +104,7 @@ class Rows(Entry):
     condition: Literal["batch"] = None
     train_only: Texts = None
     tested: ValuesByAnnotation = None
-    hold_out: Annotated[dict[Annotation, Text], Field(description="label, condition or batch, each with one value")] = (
-        None
-    )
+    hold_out: HeldOut = None
 
 
 class Dataset(Entry):

@@ -54,6 +54,10 @@ Annotation = Literal["label", "condition", "batch"]
 ValuesByAnnotation = Annotated[
     dict[Annotation, Texts], Field(description="label, condition or batch, each with a list of values")
 ]
+TextOrTexts = Annotated[Text | Texts, Field(description="a text or a list of texts")]
+HeldOut = Annotated[
+    dict[Annotation, TextOrTexts], Field(description="label, condition or batch, each with a value or a list of values")
+]
 TextsByText = Annotated[dict[Text, Texts], Field(description="new labels or groups, each with a list of labels")]
 View = Annotated[Literal["neighbours", "affine", "thinning"], Field(description="neighbours, affine or thinning")]
 VIEWS = "a list of different words out of neighbours and affine (images) or thinning (counts); [] for none"

@@ -92,11 +92,11 @@ def held_out_type(config: dict, task: str) -> dict[str, str] | None:
         task: An entry of `tasks`.
 
     Returns:
-        The `label` and the `condition` that the task's dataset holds out together, None if there are none.
+        The one `label` and `condition` that the task's dataset holds out together, None if there are none.
     """
-    rows = config["datasets"][config["tasks"][task]["dataset"]].get("rows", {})
-    hold_out = rows.get("hold_out", {})
-    return dict(hold_out) if set(hold_out) == {"label", "condition"} else None
+    hold_out = config["datasets"][config["tasks"][task]["dataset"]].get("rows", {}).get("hold_out", {})
+    is_one = set(hold_out) == {"label", "condition"} and all(isinstance(value, str) for value in hold_out.values())
+    return dict(hold_out) if is_one else None
 
 
 def response_models(config: dict, task: str) -> list[str]:
