@@ -48,7 +48,6 @@ def measured(tmp_path):
         "ceiling": shares,
         "growth": runs({"10000": [1.0, 1.0], "1000000": [1.4, 1.8], "100000": [1.2]}),
         "workflow": pd.DataFrame(jobs, columns=["rule", "jobs", "seconds"]).assign(study="tiny"),
-        "startup": pd.DataFrame({"step": ["train"] * 3, "round": [1, 2, 3], "seconds": [3, 2, 9], "imports": "torch"}),
     }
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
