@@ -36,7 +36,7 @@ def draw_comparisons(folder: Path) -> None:
     for task, figure in thesis_figures(CONFIG):
         if figure == "comparison":
             output, metrics = (folder / "results" / part for part in (f"figures/{task}/{figure}.pdf", "metrics.csv"))
-            comparison.draw(output, task, display_names(CONFIG), metrics, models(CONFIG, task))
+            comparison.draw(output, task, display_names(CONFIG), metrics, models(CONFIG, task), ["truth", "random"])
 
 
 @pytest.fixture(scope="module")

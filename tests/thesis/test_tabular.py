@@ -1,6 +1,9 @@
 """The parts that the LaTeX tables share, and the one list of LaTeX packages."""
 
+import pandas as pd
+
 from gmvae.thesis.latex import PACKAGES, install_advice
+from gmvae.thesis.tables.speed import gpu_sentences
 from gmvae.thesis.tabular import define_macro, small_spread, tabular
 
 
@@ -23,3 +26,14 @@ def test_a_macro_without_a_body_is_empty_for_ifx():
 def test_the_advice_for_missing_latex_names_each_package_of_the_list():
     packages = [line for line in PACKAGES.read_text(encoding="utf-8").splitlines() if line[:1].isalpha()]
     assert {"biber", "lmodern"} < set(packages) and install_advice().endswith(" ".join(packages))
+
+
+def test_the_sentence_on_the_gpu_compares_the_case_with_most_seeds_with_the_cpu_or_says_that_there_is_none():
+    common = {"card": "Card 1_2", "of": "images"}
+    gpu = [{"device": "cuda", "seeds": seeds, "rows_per_second": 3e5 * seeds, "busy": 0.5} for seeds in (1, 10)]
+    cpu = [{"device": "cpu", "seeds": seeds, "rows_per_second": 1e5, "busy": None} for seeds in (1, 10)]
+    table = pd.DataFrame([common | {"milliseconds_per_step": 4.0} | row for row in gpu + cpu])
+    text = gpu_sentences(table)
+    assert r"Card 1\_2" in text and r"images with 10 seeds at \num{3000000} rows a second, \num{30} times" in text
+    assert r"\num{4.0}\,\unit{ms} a step" in text and r"\num{50} in a hundred" in text
+    assert gpu_sentences(None) == gpu_sentences(table[table["device"] == "cpu"]) == "No GPU was measured."

@@ -58,6 +58,7 @@ def figure_options(config: dict, task: str, figure: str) -> dict[str, list[str]]
         "projection": [f"results/tasks/{task}/projection.csv"],
         "metrics": ["results/metrics.csv"],
         "compared": models,
+        "controls": control_models(config, task),
         "responding": responding,
         "profiles": step_options.run_files(task, responding, "profiles.csv"),
     }

@@ -60,10 +60,25 @@ def test_the_picked_seed_is_the_first_with_the_best_training_objective(tmp_path,
     monkeypatch.setattr(style, "save_figure", lambda figure, output: figures.append(figure))
     for rows in (table, table[table["metric"] != "objective"]):
         rows.to_csv(tmp_path / "metrics.csv", index=False)
-        comparison.draw(tmp_path / "out.pdf", "digits", NAMES, tmp_path / "metrics.csv", ["vae"])
+        comparison.draw(tmp_path / "out.pdf", "digits", NAMES, tmp_path / "metrics.csv", ["vae"], [])
     accuracy = table.loc[table["metric"] == "accuracy", "value"].tolist()
     assert rings(figures[0].axes[0]) == [[accuracy[1], 0]]
     assert rings(figures[1].axes[0]) == []
+
+
+def test_controls_are_lines_at_their_means_and_do_not_widen_the_axis(tmp_path, monkeypatch):
+    table = random_metrics(["vae", "random"])
+    values = table["value"].where(table["model"] == "vae", 9 * table["value"])
+    table.assign(value=values).to_csv(tmp_path / "metrics.csv", index=False)
+    figures = []
+    monkeypatch.setattr(style, "save_figure", lambda figure, output: figures.append(figure))
+    comparison.draw(tmp_path / "o.pdf", "digits", NAMES, tmp_path / "metrics.csv", ["random", "vae"], ["random"])
+    axes = figures[0].axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [NAMES.get("vae", "vae")]
+    accuracy = table[table["metric"] == "accuracy"].assign(value=values).groupby("model")["value"]
+    assert axes.lines[-1].get_xdata()[0] == pytest.approx(accuracy.mean()["random"])
+    low, high = axes.get_xlim()
+    assert low < accuracy.min()["vae"] and accuracy.max()["vae"] < high <= accuracy.max()["vae"] + 0.1
 
 
 @pytest.mark.parametrize("n_models", [1, 25])
@@ -76,5 +91,5 @@ def test_comparison_fits_the_page(n_models):
 def test_a_task_without_measures_is_refused(tmp_path):
     random_metrics(["vae"]).to_csv(tmp_path / "metrics.csv", index=False)
     with pytest.raises(Refused, match=r"metrics\.csv has no measure .* task other"):
-        comparison.draw(tmp_path / "out.pdf", "other", NAMES, tmp_path / "metrics.csv", ["vae"])
+        comparison.draw(tmp_path / "out.pdf", "other", NAMES, tmp_path / "metrics.csv", ["vae"], [])
     assert not (tmp_path / "out.pdf").exists()

@@ -20,6 +20,13 @@ def test_the_axis_leaves_out_a_wild_start_only():
     assert curves.legible_range([flat], max_reach=4) == (1, 3)
 
 
+def test_one_long_training_does_not_stretch_the_axis_of_the_others():
+    lengths = {"a": 100, "b": 120, "c": 160, "long": 400}
+    runs = {model: pd.DataFrame({"epoch": np.arange(1, n + 1)}) for model, n in lengths.items()}
+    assert curves.last_epoch(runs) == 160
+    assert curves.last_epoch({"long": runs["long"]}) == 400
+
+
 def test_epochs_count_on_where_a_phase_starts_again_at_0(tmp_path):
     rows = [(seed, epoch, phase) for seed in (0, 1) for phase in "ab" for epoch in (0, 1, 2)]
     pd.DataFrame(rows, columns=["seed", "epoch", "phase"]).to_csv(tmp_path / "history.csv", index=False)

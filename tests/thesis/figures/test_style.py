@@ -51,3 +51,15 @@ def test_a_figure_is_as_wide_as_the_text_and_no_higher_than_a_page():
     preamble = (ROOT / "thesis" / "preamble.tex").read_text()
     assert f"\\areaset[current]{{{style.WIDTH * 25.4:.0f}mm}}" in preamble
     assert style.empty_figure(100).get_size_inches().tolist() == [style.WIDTH, style.MAX_HEIGHT]
+
+
+def test_a_model_has_one_colour_in_all_figures_and_no_two_of_a_figure_look_alike():
+    alone, among = (
+        style.model_looks(models) for models in (["vae"], ["other", "gmdvae_x", "gmdvae", "gmdvae_y", "vae"])
+    )
+    assert alone["vae"] == among["vae"] == style.MODEL_LOOKS["vae"]
+    assert style.colour(among["gmdvae_x"]) == style.colour(among["gmdvae_y"]) == style.colour(among["gmdvae"])
+    assert list(among) == ["other", "gmdvae_x", "gmdvae", "gmdvae_y", "vae"] and len(set(among.values())) == 5
+    assert len(set(style.model_looks([f"gmdvae_{i}" for i in range(30)]).values())) == 30
+    assert style.model_colour("vae_mixture") == style.model_colour("vae") != style.model_colour("pca_kmeans")
+    assert style.model_family("cgmdvae_learned") == "cgmdvae" and style.model_family("vaex") is None

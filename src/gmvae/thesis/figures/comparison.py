@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from gmvae.formats.metrics_table import read_metrics
@@ -17,6 +18,7 @@ MEASURES = ("accuracy", "purity", "nmi", "ari", "silhouette")
 LINE_HEIGHT = 0.165  # inches, of a model's line
 SPLIT = "test"
 DOT = {"marker": "o", "markersize": 2.2, "alpha": 0.6, "markeredgewidth": 0}
+CONTROL = {"color": style.GREY, "linestyle": ":", "linewidth": 0.9}
 RING = {  # around the picked seed
     "marker": "o",
     "markersize": 4.5,
@@ -26,11 +28,11 @@ RING = {  # around the picked seed
 }
 
 
-def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str]) -> None:
+def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str], controls: list[str]) -> None:
     """Draw each measure of each model on the test split, a dot for each seed.
 
     A bar marks the mean over seeds, a ring the seed with the best training objective. A model without a measure has an
-    empty line in that panel.
+    empty line in that panel. Controls have no line of their own: their means are dotted lines, where the axis reaches.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.
@@ -38,6 +40,7 @@ def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str
         names: Display names of models and measures by their keys.
         metrics: The results, metrics.csv.
         compared: The models from top to bottom.
+        controls: Those of them that bound every measure.
 
     Raises:
         Refused: The task has no measure of the test split.
@@ -47,16 +50,17 @@ def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str
     scores = table[(table["split"] == SPLIT) & table["metric"].isin(MEASURES)]
     if scores.empty:
         raise Refused(f"{metrics} has no measure of the test split of task {task}: leave the figure out for it")
-    models = [model for model in compared if model in set(scores["model"])]
+    with_scores = [model for model in compared if model in set(scores["model"])]
+    models = [model for model in with_scores if model not in controls] or with_scores
     picked = {model: picked_seed(table, task, model) for model in models}
     style.save_figure(comparison_figure(scores, picked, names, models), output)
 
 
 def comparison_figure(scores: pd.DataFrame, picked: dict[str, int | None], names: dict, models: list[str]) -> Figure:
-    """One panel for each measure, one line for each model.
+    """One panel for each measure, one line for each model, in the model's colour.
 
     Args:
-        scores: One row for each model, seed and metric, with the column value.
+        scores: One row for each model, seed and metric, with the column value; models without a line are controls.
         picked: The picked seed of each model that has one.
         names: Display names of models and measures by their keys.
         models: The models from top to bottom.
@@ -68,27 +72,34 @@ def comparison_figure(scores: pd.DataFrame, picked: dict[str, int | None], names
     is_picked = scores["seed"] == scores["model"].map(picked)
     for axes, measure in zip(grid, measures, strict=True):
         is_shown = scores["metric"] == measure
-        strips.plot_seeds(axes, scores[is_shown], models, seeds, style.colour(0), **DOT)
-        strips.plot_means(axes, scores[is_shown], models, LINE_HEIGHT)
-        strips.plot_seeds(axes, scores[is_shown & is_picked], models, seeds, style.colour(5), **RING)
+        has_line = is_shown & scores["model"].isin(models)
+        for look in dict.fromkeys(map(style.model_colour, models)):
+            has_look = has_line & (scores["model"].map(style.model_colour) == look)
+            strips.plot_seeds(axes, scores[has_look], models, seeds, look, **DOT)
+        strips.plot_means(axes, scores[has_line], models, LINE_HEIGHT)
+        strips.plot_seeds(axes, scores[has_line & is_picked], models, seeds, style.colour(5), **RING)
         strips.finish_strips(axes, models, names)
-        set_measure_range(axes, scores.loc[is_shown, "value"], measure)
+        set_measure_range(axes, scores.loc[has_line, "value"])
+        for level in scores[is_shown & ~has_line].groupby("model")["value"].mean():
+            axes.axvline(level, **CONTROL)
         axes.set_title(style.mathtext(style.display_name(names, measure)), size=8)
     entries = {
-        "seed": style.legend_dot(**DOT | {"markersize": 3}, color=style.colour(0)),
+        "seed": style.legend_dot(**DOT | {"markersize": 3}, color=style.GREY),
         "mean over seeds": style.legend_dot(marker="|", markersize=8, markeredgewidth=1.2, color="black"),
         "seed picked by its own objective": style.legend_dot(**RING),
     }
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
+    if not set(scores["model"]) <= set(models):
+        entries["control, where the axis reaches"] = Line2D([], [], **CONTROL)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=len(entries))
     return figure
 
 
-def set_measure_range(axes: Axes, values: pd.Series, measure: str) -> None:
-    """From 0, or the smallest value below it, to 1; of the silhouette, seldom near 1, to its largest value."""
-    low, high = min(0.0, values.min()), 1.0 if measure != "silhouette" else max(values.max(), 0.05)
-    margin = 0.04 * (high - low)
+def set_measure_range(axes: Axes, values: pd.Series) -> None:
+    """From the smallest to the largest value of the models, at least a tenth wide."""
+    low, high = values.min(), values.max()
+    margin = max(0.06 * (high - low), 0.05 - (high - low) / 2)
     axes.set_xlim(low - margin, high + margin)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
 
 

@@ -15,8 +15,9 @@ from gmvae.thesis.figures import style
 NO_TERMS = ("seed", "epoch", "phase", "learning_rate", "step")  # columns of a history without a panel
 LAST_TERMS = ("label", "loss", "occupancy")  # their panels come last
 FULL_RANGE = ("label", "occupancy")  # their panels show all values
-COLUMNS = 5
-ROW_HEIGHT = 1.2  # inches, of a row of panels
+COLUMNS = 4
+ROW_HEIGHT = 1.45  # inches, of a row of panels
+LONGER = 2  # a model that trains more than so many times as long as the median one does not stretch the axis
 SETTLED = 0.5  # share of the epochs after which a term counts as settled
 MAX_REACH = 4  # how far the axis may reach beyond the settled values, in multiples of their range
 
@@ -81,10 +82,19 @@ def curve_figure(runs: dict[str, pd.DataFrame], names: dict) -> Figure:
         axes.set_title(style.mathtext(style.display_name(names, term)), size=8)
     for axes in grid[len(terms) :]:
         axes.set_axis_off()
+    last = last_epoch(runs)
+    for axes in grid[: len(terms)]:
+        axes.set_xlim(right=last * 1.02)
     for axes in grid[max(0, len(terms) - n_columns) : len(terms)]:
         axes.set_xlabel("epoch", size=8)
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=n_entries, handlelength=2)
     return figure
+
+
+def last_epoch(runs: dict[str, pd.DataFrame]) -> float:
+    """Where the axis of epochs ends: at the longest training that is at most LONGER times as long as the median one."""
+    ends = np.array([run["epoch"].max() for run in runs.values()])
+    return max(1, ends[ends <= LONGER * np.median(ends)].max())
 
 
 def legend_entries(runs: dict[str, pd.DataFrame], names: dict) -> dict[str, Line2D]:
@@ -93,7 +103,7 @@ def legend_entries(runs: dict[str, pd.DataFrame], names: dict) -> dict[str, Line
         style.mathtext(style.display_name(names, model)): Line2D(
             [], [], color=style.colour(i), linestyle=style.line_style(i)
         )
-        for i, model in enumerate(runs)
+        for model, i in style.model_looks(list(runs)).items()
     }
     if any(phase_changes(run) for run in runs.values()):
         entries["change of phase"] = Line2D([], [], color=style.GREY, linestyle=":", linewidth=0.8)
@@ -114,7 +124,7 @@ def plot_term(axes: Axes, runs: dict[str, pd.DataFrame], term: str) -> None:
     epoch, takes seconds for each panel.
     """
     bands = []
-    for i, run in enumerate(runs.values()):
+    for i, run in zip(style.model_looks(list(runs)).values(), runs.values(), strict=True):
         if term not in run or not run[term].any():
             continue
         band = run.groupby("epoch")[term].agg(["min", "median", "max"])

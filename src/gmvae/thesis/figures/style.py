@@ -32,6 +32,10 @@ N_LOOKS = len(COLOURS) * len(MARKERS)  # of dots; further groups repeat them
 NAME_LETTERS = 40  # the longest display name; a longer one has an ellipsis in its middle
 LINE_STYLES = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
+# One look for each model in the whole book: its place among the colours, a further round of them after ten.
+MODEL_LOOKS = {"gmdvae": 0, "vae": 1, "gmvae": 2, "vade": 3, "ae": 4, "idec": 5, "m2": 6, "cgmdvae": 7, "cvae": 8}
+MODEL_LOOKS |= {"linear_ae": 9, "scgen": 16}
+
 # Characters that the text's font lacks, or has in another place, are set as mathematics.
 MATHTEXT = {letter: rf"$\{name}$" for letter, name in GREEK.items()}
 MATHTEXT |= {"_": r"$\_$", "$": r"\$", "{": r"$\{$", "}": r"$\}$", "\\": r"$\backslash$"}
@@ -110,6 +114,36 @@ def marker(i: int) -> str:
 def line_style(i: int) -> str | tuple:
     """The line style of the i-th model: another one for each round through the colours."""
     return LINE_STYLES[i // len(COLOURS) % len(LINE_STYLES)]
+
+
+def model_family(model: str) -> str | None:
+    """The model of MODEL_LOOKS that this one is a variant of: itself, or the longest that its name begins with."""
+    return max((name for name in MODEL_LOOKS if f"{model}_".startswith(f"{name}_")), key=len, default=None)
+
+
+def model_looks(models: list[str]) -> dict[str, int]:
+    """The look of each model's line, for `colour` and `line_style`; any two of a figure differ, up to 30.
+
+    Args:
+        models: The models of a figure, in its order.
+
+    Returns:
+        Numbers by model. A model of MODEL_LOOKS has its own, a variant of it the next line style of its colour that is
+        free, any other model the first look that no model of the figure has.
+    """
+    looks = {model: MODEL_LOOKS[model] for model in models if model in MODEL_LOOKS}
+    for model in [model for model in models if model not in looks]:
+        own = MODEL_LOOKS.get(model_family(model))
+        rounds = () if own is None else range(own, len(COLOURS) * len(LINE_STYLES), len(COLOURS))
+        free = [i for i in (*rounds, *range(len(COLOURS) * len(LINE_STYLES))) if i not in looks.values()]
+        looks[model] = free[0] if free else len(looks)
+    return {model: looks[model] for model in models}
+
+
+def model_colour(model: str) -> str:
+    """The colour of a model's dots: that of its family, grey for methods without one."""
+    family = model_family(model)
+    return GREY if family is None else colour(MODEL_LOOKS[family])
 
 
 def legend_dot(**look: object) -> Line2D:

@@ -84,7 +84,7 @@ def runs_section(tasks: list[str], rows: tuple[str, ...], names: dict) -> list[s
     titles = [latex_name(names.get(task, task)) for task in tasks]
     in_heads = f"[{titles[0]} and {len(titles) - 1} more]" if len(titles) > 2 else ""  # a running head has one line
     labels = "".join(rf"\label{{runs:{task}}}" for task in tasks)
-    lines = [r"\needspace{6\baselineskip}", rf"\section{in_heads}{{{', '.join(titles)}}}{labels}", r"\begin{runlist}"]
+    lines = [r"\needspace{10\baselineskip}", rf"\section{in_heads}{{{', '.join(titles)}}}{labels}", r"\begin{runlist}"]
     return [*lines, *rows, r"\end{runlist}"]
 
 

@@ -16,16 +16,16 @@ from gmvae.thesis.figures.speed import draw_speed
 from gmvae.thesis.tabular import define_macro, header_line, table_row
 from gmvae.thesis.typeset import latex_number, latex_text
 
-PARTS = ("ratios", "provenance", "peer", "seeds", "precision", "ceiling", "growth", "workflow", "startup")
+PARTS = ("ratios", "provenance", "peer", "seeds", "precision", "ceiling", "growth", "workflow")
 MACHINE = ("processor", "cores", "gigabytes", "python", "torch", "scvi-tools", "lightning", "snakemake")
 VERDICT_WORDS = {"yes": "met", "no": "missed"}
 
 
 def tabulate_speed(benchmarks: list[Path], names: dict, output: Path, figure: Path) -> None:
-    r"""Write what \measured quotes and the rows of two tables, and draw the figure.
+    r"""Write what \measured quotes, the rows of the table and the sentences on the GPU, and draw the figure.
 
     Args:
-        benchmarks: The csv files of the benchmarks, identified by their names.
+        benchmarks: The csv files of the benchmarks, identified by their names; gpu.csv may be missing.
         names: Display names of models by key.
         output: The LaTeX file to write, results/tables/speed.tex.
         figure: The pdf to draw, results/figures/speed.pdf; the svg has the same name.
@@ -39,14 +39,13 @@ def tabulate_speed(benchmarks: list[Path], names: dict, output: Path, figure: Pa
         raise Refused(f"benchmarks: {', '.join(missing)}.csv is missing; measure it with `make bench`")
     for part, column in (("ratios", "ratio"), *((part, "of") for part in ("seeds", "precision", "ceiling"))):
         tables[part][column] = [name_models(text, names) for text in tables[part][column]]
-    steps = startup_times(tables["startup"])
     lines = [
         header_line("gmvae.thesis.tables.speed"),
         *ratio_values(tables["ratios"]),
         *time_values(tables),
         *machine_values(tables["provenance"]),
         define_macro("ratiorows", "\n".join(ratio_row(row) for row in tables["ratios"].to_dict("records"))),
-        define_macro("startuprows", "\n".join(startup_row(row) for row in steps.to_dict("records"))),
+        define_macro("gpumeasurements", gpu_sentences(tables.get("gpu"))),
     ]
     write_text("\n".join(lines) + "\n", output)
     draw_speed(tables, figure)
@@ -93,7 +92,7 @@ def machine_values(provenance: pd.DataFrame) -> list[str]:
     peer = provenance.set_index("benchmark").loc["peer"]
     accelerator = f"the accelerator {peer['accelerator']}"
     if peer["accelerator"] == "none":
-        accelerator = "no accelerator: nothing was measured on a GPU"
+        accelerator = "no accelerator"
     return [
         *(define_value(f"machine.{name}", latex_text(str(peer[name]))) for name in MACHINE),
         define_value("machine.accelerator", latex_text(accelerator)),
@@ -103,10 +102,37 @@ def machine_values(provenance: pd.DataFrame) -> list[str]:
     ]
 
 
-def startup_times(startup: pd.DataFrame) -> pd.DataFrame:
-    """Each step's median seconds and what it imports, the slowest first."""
-    by_step = startup.fillna({"imports": ""}).groupby("step").agg({"seconds": "median", "imports": "first"})
-    return by_step.sort_values("seconds", ascending=False).reset_index()
+def gpu_sentences(table: pd.DataFrame | None) -> str:
+    """What was measured on a GPU, as LaTeX: for each dataset the case with the most seeds, beside the CPU.
+
+    Args:
+        table: benchmarks/gpu.csv with the columns card, of, device, seeds, rows_per_second, milliseconds_per_step and
+            busy; None where there is no such file.
+
+    Returns:
+        Sentences; one that says that nothing was measured where there is no row of a GPU.
+    """
+    on_gpu = pd.DataFrame() if table is None else table[table["device"] != "cpu"]
+    if on_gpu.empty:
+        return "No GPU was measured."
+    cpu = table[table["device"] == "cpu"].set_index(["of", "seeds"])["rows_per_second"]
+    most = on_gpu.loc[on_gpu.groupby("of", sort=False)["seeds"].idxmax()]
+    cards = ", ".join(latex_text(card) for card in dict.fromkeys(on_gpu["card"]))
+    parts = [gpu_case(case, cpu.get((case["of"], case["seeds"]))) for case in most.to_dict("records")]
+    return (
+        f"On the card {cards}, with rows counted once for each seed, the \\gmdvae{{}} trains on {'; on '.join(parts)}."
+    )
+
+
+def gpu_case(case: dict, cpu_rows: float | None) -> str:
+    """One case on a GPU, as LaTeX: rows a second, how many times those of the CPU, time of a step, how busy it is."""
+    times = "" if cpu_rows is None else f", {latex_number(case['rows_per_second'] / cpu_rows, 0)} times one core's"
+    busy = "" if pd.isna(case["busy"]) else f", the card busy for {latex_number(100 * case['busy'], 0)} in a hundred"
+    rate = f"{latex_number(case['rows_per_second'], 0)} rows a second{times}"
+    return (
+        f"{latex_text(case['of'])} with {case['seeds']} seeds at {rate} "
+        rf"({latex_number(case['milliseconds_per_step'], 1)}\,\unit{{ms}} a step{busy})"
+    )
 
 
 def ratio_row(row: dict) -> str:
@@ -114,12 +140,6 @@ def ratio_row(row: dict) -> str:
     aim = "" if pd.isna(row["aim"]) else f"{row['aim']:g}"
     rounds = "" if row["low"] == row["high"] else f"{row['low']:.2f} to {row['high']:.2f}"
     return table_row([latex_text(row["ratio"]), f"{row['median']:.2f}", rounds, aim, VERDICT_WORDS.get(row["met"], "")])
-
-
-def startup_row(row: dict) -> str:
-    """A row of the table of steps."""
-    imports = latex_text(row["imports"].replace(" ", ", "))
-    return table_row([rf"\codename{{{row['step']}}}", f"{row['seconds']:.2f}", imports])
 
 
 def define_value(key: str, value: str) -> str:
