@@ -29,11 +29,16 @@ def test_the_advice_for_missing_latex_names_each_package_of_the_list():
 
 
 def test_the_sentence_on_the_gpu_compares_the_case_with_most_seeds_with_the_cpu_or_says_that_there_is_none():
-    common = {"card": "Card 1_2", "of": "images"}
+    common = {"card": "Card 1_2", "of": "images", "software": "this project", "precision": "tf32"}
     gpu = [{"device": "cuda", "seeds": seeds, "rows_per_second": 3e5 * seeds, "busy": 0.5} for seeds in (1, 10)]
     cpu = [{"device": "cpu", "seeds": seeds, "rows_per_second": 1e5, "busy": None} for seeds in (1, 10)]
-    table = pd.DataFrame([common | {"milliseconds_per_step": 4.0} | row for row in gpu + cpu])
+    peer = gpu[0] | {"software": "scvi-tools", "rows_per_second": 5e4}
+    slow = gpu[1] | {"precision": "float32", "rows_per_second": 2e6}
+    table = pd.DataFrame([common | {"milliseconds_per_step": 4.0} | row for row in [peer, *gpu, slow, *cpu]])
     text = gpu_sentences(table)
-    assert r"Card 1\_2" in text and r"images with 10 seeds at \num{3000000} rows a second, \num{30} times" in text
+    assert r"scvi-tools trains one model on images at \num{50000} rows a second." in text and text.count("images") == 2
+    assert (
+        r"Card 1\_2" in text and r"images with 10 seeds in tf32 at \num{3000000} rows a second, \num{30} times" in text
+    )
     assert r"\num{4.0}\,\unit{ms} a step" in text and r"\num{50} in a hundred" in text
     assert gpu_sentences(None) == gpu_sentences(table[table["device"] == "cpu"]) == "No GPU was measured."

@@ -106,8 +106,8 @@ def gpu_sentences(table: pd.DataFrame | None) -> str:
     """What was measured on a GPU, as LaTeX: for each dataset the case with the most seeds, beside the CPU.
 
     Args:
-        table: benchmarks/gpu.csv with the columns card, of, device, seeds, rows_per_second, milliseconds_per_step and
-            busy; None where there is no such file.
+        table: benchmarks/gpu.csv with the columns card, of, software, device, precision, seeds, rows_per_second,
+            milliseconds_per_step and busy; None where there is no such file.
 
     Returns:
         Sentences; one that says that nothing was measured where there is no row of a GPU.
@@ -116,12 +116,19 @@ def gpu_sentences(table: pd.DataFrame | None) -> str:
     if on_gpu.empty:
         return "No GPU was measured."
     cpu = table[table["device"] == "cpu"].set_index(["of", "seeds"])["rows_per_second"]
-    most = on_gpu.loc[on_gpu.groupby("of", sort=False)["seeds"].idxmax()]
+    ours, peers = (on_gpu[on_gpu["software"] == name] for name in ("this project", "scvi-tools"))
+    most = ours.sort_values(["seeds", "precision"]).groupby("of", sort=False).last().reset_index()  # tf32 is last
     cards = ", ".join(latex_text(card) for card in dict.fromkeys(on_gpu["card"]))
     parts = [gpu_case(case, cpu.get((case["of"], case["seeds"]))) for case in most.to_dict("records")]
-    return (
+    beside = "".join(
+        f" On the same card scvi-tools trains one model on {latex_text(peer['of'])} at "
+        f"{latex_number(peer['rows_per_second'], 0)} rows a second."
+        for peer in peers.to_dict("records")
+    )
+    sentence = (
         f"On the card {cards}, with rows counted once for each seed, the \\gmdvae{{}} trains on {'; on '.join(parts)}."
     )
+    return sentence + beside
 
 
 def gpu_case(case: dict, cpu_rows: float | None) -> str:
@@ -130,7 +137,7 @@ def gpu_case(case: dict, cpu_rows: float | None) -> str:
     busy = "" if pd.isna(case["busy"]) else f", the card busy for {latex_number(100 * case['busy'], 0)} in a hundred"
     rate = f"{latex_number(case['rows_per_second'], 0)} rows a second{times}"
     return (
-        f"{latex_text(case['of'])} with {case['seeds']} seeds at {rate} "
+        f"{latex_text(case['of'])} with {case['seeds']} seeds in {case['precision']} at {rate} "
         rf"({latex_number(case['milliseconds_per_step'], 1)}\,\unit{{ms}} a step{busy})"
     )
 
