@@ -292,6 +292,35 @@ def test_a_chapter_can_be_typeset_on_its_own(book, study, tmp_path):
     assert "??" not in text  # the other chapters' labels are still known
 
 
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.parametrize(
+    "body",
+    [
+        r"\input{/etc/hostname}",
+        r"\input{../secret}",
+        r"\newread\r\openin\r=/etc/hostname\relax\ifeof\r\errmessage{closed}\fi",
+        r"\newwrite\o\immediate\openout\o=../outside.txt\relax\immediate\write\o{written}\immediate\closeout\o",
+        r"\openin0=|ls\relax\ifeof0\errmessage{no pipe}\fi",
+    ],
+)
+def test_the_text_reads_and_writes_nothing_outside(tmp_path, body, capsys):
+    (tmp_path / "secret.tex").write_text("secret")
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text(rf"\documentclass{{article}}\begin{{document}}{body}x\end{{document}}")
+    with pytest.raises(Refused):
+        typeset_book(folder, folder / "thesis.tex")
+    assert not (tmp_path / "outside.txt").exists()
+
+
+@pytest.mark.latex
+@needs_latex
+def test_the_text_starts_no_program(small, tmp_path):
+    typeset_book(tmp_path, small(r"a\immediate\write18{touch shell.txt}"))
+    assert not (tmp_path / "shell.txt").exists()
+
+
 def test_missing_latex_is_refused_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Refused, match=r"biber, pdflatex.*apt-get install biber") as refusal:

@@ -51,7 +51,7 @@ def run_pdflatex(main: Path, build: Path, job: str, first: str = "") -> None:
     Raises:
         Refused: An error in the text. The line has the first error; up to MAX_ERRORS are printed.
     """
-    text = rf"{first}\input{{{os.path.relpath(main)}}}" if first else os.path.relpath(main)
+    text = rf"{first}\input{{{main.name}}}" if first else main.name
     command = ["pdflatex", *OPTIONS, f"-output-directory={os.path.relpath(build)}", f"-jobname={job}", text]
     run_program(command, main, build / f"{job}.log")
 
@@ -69,10 +69,15 @@ def run_program(command: list[str], main: Path, log: Path) -> None:
 
 
 def latex_environment(main: Path) -> dict[str, str]:
-    """The process's environment with the text's folder on the search paths, and with a fixed date."""
+    """The process's environment with the text's folder on the search paths, a fixed date, and TeX confined.
+
+    Confined: the text can name no file outside the working directory, the search paths and TeX's own folders, neither
+    to read nor to write.
+    """
     folder = os.path.relpath(main.parent)
     paths = {"TEXINPUTS": f".:{folder}:", "BIBINPUTS": f".:{folder}:"}
-    return os.environ | paths | {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
+    fixed = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
+    return os.environ | paths | fixed | {"openin_any": "p", "openout_any": "p"}
 
 
 def read_if_there(path: Path) -> str:
