@@ -1,6 +1,6 @@
 """The parts that the LaTeX tables share, and the one list of LaTeX packages."""
 
-from gmvae.thesis.latex import PACKAGES, install_advice
+from gmvae.pipeline.checks.latex_programs import PACKAGES, install_advice
 from gmvae.thesis.tabular import define_macro, small_spread, tabular
 
 

@@ -2,15 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from gmvae.pipeline.checks.latex_programs import install_advice, missing_programs
 from gmvae.pipeline.errors import Refused
-from gmvae.pipeline.sources import ROOT
 
-PACKAGES = ROOT / "thesis" / "latex-packages.txt"
 MAX_ERRORS = 10  # errors of LaTeX that are printed; the log has all of them
 OPTIONS = ["-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "-no-shell-escape"]
 ERROR = re.compile(r"^(?:! .+|\S+?:\d+: .+|.*ERROR - .+)$", re.MULTILINE)  # of LaTeX, with and without line, of biber
@@ -27,16 +25,9 @@ def check_installed(programs: tuple[str, ...], output: Path) -> None:
     Raises:
         Refused: A program is not on the PATH.
     """
-    absent = [program for program in programs if shutil.which(program) is None]
+    absent = missing_programs(programs)
     if absent:
         raise Refused(f"{', '.join(absent)} not found, so {output} was not made; {install_advice()}")
-
-
-def install_advice() -> str:
-    """What to do where LaTeX is missing."""
-    lines = PACKAGES.read_text(encoding="utf-8").splitlines()
-    packages = " ".join(line for line in lines if line[:1].isalpha())
-    return f"install LaTeX, on Debian or Ubuntu with: apt-get install {packages}"
 
 
 def run_pdflatex(main: Path, build: Path, job: str, first: str = "") -> None:
