@@ -46,7 +46,7 @@ def seal_results() -> None:
         file, seal = str(path), before.get(str(path))
         if seal and has_same_times(path, seal):
             seals[file] = seal
-        elif is_as_written(path):
+        elif is_as_written(path, after=seal["times"][0] if seal else 0):
             seals[file] = make_seal(path)
         elif seal and file_digest(path) == seal["sha256"]:
             seals[file] = make_seal(path)  # touched or copied
