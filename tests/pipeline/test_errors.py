@@ -8,9 +8,7 @@ import pytest
 from gmvae.pipeline import errors
 from gmvae.pipeline.errors import exit_if_plugin_failed, exit_if_storage_failed
 
-H5PY = (
-    "Can't close file (file write failed: time = Fri\n, filename = '/full/.x.1.h5ad', errno = 28, error message = 'No'"
-)
+H5PY = "Can't close file (file write failed: filename = '/full/.x.1.h5ad', errno = 28, error message = 'No space')"
 
 
 @pytest.mark.parametrize(
