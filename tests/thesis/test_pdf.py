@@ -316,6 +316,18 @@ def test_the_text_reads_and_writes_nothing_outside(tmp_path, body, capsys):
 
 @pytest.mark.latex
 @needs_latex
+def test_with_one_seed_there_is_no_spread(small, tmp_path):
+    lines = [rf"\setresult{{one.{model}.accuracy.mean}}{{\num{{{mean}}}}}" for model, mean in (("a", 0.5), ("b", 0.7))]
+    with (tmp_path / "results/numbers.tex").open("a", encoding="utf-8") as numbers:
+        numbers.write("\n".join(lines) + "\n")
+    parts = r"\spread{one.a.accuracy}", r"\result{one.a.accuracy.sd}", r"\versus{one.a.accuracy}{one.b.accuracy}"
+    assert typeset_book(tmp_path, small("; ".join(parts))).exists()
+    with pytest.raises(Refused, match="there is no result 'one.c.accuracy.sd'"):
+        typeset_book(tmp_path, small(r"\result{one.c.accuracy.sd}"))
+
+
+@pytest.mark.latex
+@needs_latex
 def test_the_text_starts_no_program(small, tmp_path):
     typeset_book(tmp_path, small(r"a\immediate\write18{touch shell.txt}"))
     assert not (tmp_path / "shell.txt").exists()
