@@ -322,7 +322,7 @@ def test_with_one_seed_there_is_no_spread(small, tmp_path):
         numbers.write("\n".join(lines) + "\n")
     parts = r"\spread{one.a.accuracy}", r"\result{one.a.accuracy.sd}", r"\versus{one.a.accuracy}{one.b.accuracy}"
     assert typeset_book(tmp_path, small("; ".join(parts))).exists()
-    with pytest.raises(Refused, match="there is no result 'one.c.accuracy.sd'"):
+    with pytest.raises(Refused, match=r"there is no result 'one.c.accuracy.sd'"):
         typeset_book(tmp_path, small(r"\result{one.c.accuracy.sd}"))
 
 
