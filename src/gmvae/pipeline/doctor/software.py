@@ -54,7 +54,7 @@ def check_packages(root: Path) -> list[Finding]:
 
 def needed_packages(pyproject: Path) -> list[str]:
     """The packages that `make` installs by name, in lower case."""
-    import tomllib  # not in Python 3.10, which is told so before
+    import tomllib  # not in Python 3.10, which has been refused before
 
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     return [name.lower() for name in project["dependencies"] + project["optional-dependencies"]["dev"]]
