@@ -27,9 +27,10 @@ FRAME = r"""\documentclass{scrbook}\usepackage[T1]{fontenc}\usepackage{lmodern}\
         ("CD4⁺", r"CD4\textsuperscript{+}"),
         ("Μ ≤ 5", r"M \ensuremath{\leq} 5"),
         ("a\u200bb\tc\u00a0d\ufeff", "ab c d"),
-        ("中", "[U+4E2D]"),
-        ("Клетки", "[U+041A][U+043B][U+0435][U+0442][U+043A][U+0438]"),
-        ("\u0301", "[U+0301]"),
+        ("中", "{[}U+4E2D{]}"),
+        ("ди", "{[}U+0434{]}{[}U+0438{]}"),
+        ("\u0301", "{[}U+0301{]}"),
+        ("[x]", "{[}x{]}"),
     ],
 )
 def test_a_text_is_set_as_it_is_or_by_its_numbers(plain, latex):

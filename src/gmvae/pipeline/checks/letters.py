@@ -59,6 +59,8 @@ SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
     "…": r"\ldots{}",
+    "[": "{[}",  # at the start of a row of a table it would be an argument of the end of the row before
+    "]": "{]}",
     "−": r"\ensuremath{-}",
 }
 LATEX = (
@@ -91,6 +93,7 @@ ACCENTS = {  # combining marks, by LaTeX's commands that put them on any letter
     "\u0327": "c",
     "\u0331": "b",
 }
+NUMBER = "{[}U+"  # the start of the number of a letter that cannot be set
 INVISIBLE = ("Cc", "Cf", "Zl", "Zp", "Zs")  # categories of Unicode: controls and spaces
 
 
@@ -116,7 +119,7 @@ def unset_letters(plain: str) -> list[str]:
     Returns:
         Letters with their accents.
     """
-    return [letter for letter in dict.fromkeys(split_letters(plain)) if latex_letter(letter).startswith("[U+")]
+    return [letter for letter in dict.fromkeys(split_letters(plain)) if latex_letter(letter).startswith(NUMBER)]
 
 
 def split_letters(plain: str) -> list[str]:
@@ -142,4 +145,4 @@ def latex_letter(letter: str) -> str:
     body = LATEX.get(base, plain)
     if len(accents) == 1 and accents in ACCENTS and plain and base.isalpha():
         return rf"\{ACCENTS[accents]}{{{body}}}"
-    return "".join(f"[U+{ord(sign):04X}]" for sign in letter) if accents or not body else body
+    return "".join(f"{NUMBER}{ord(sign):04X}{{]}}" for sign in letter) if accents or not body else body
