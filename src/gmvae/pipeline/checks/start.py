@@ -72,9 +72,10 @@ def check_jobs(rules: set[str]) -> None:
     Raises:
         Refused: A job runs LaTeX, and LaTeX is not complete; or the disk is full.
     """
-    free = shutil.disk_usage(Path()).free / 1e6
+    folder = Path("results").absolute() if Path("results").exists() else Path.cwd()
+    free = shutil.disk_usage(folder).free / 1e6
     if free < LEAST_FREE:
-        raise Refused(f"{Path.cwd()}: {free:.0f} MB are free on this disk; make room for {LEAST_FREE} MB or more")
+        raise Refused(f"{folder}: {free:.0f} MB are free on this disk; make room for {LEAST_FREE} MB or more")
     absent = missing_latex() if rules & RULES else []
     if absent:
         raise Refused(f"{', '.join(absent)} not found, which the PDF needs; {install_advice()}; {WITHOUT_PDF}")

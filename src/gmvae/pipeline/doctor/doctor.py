@@ -33,7 +33,8 @@ def examine() -> list[Finding]:
 
         findings, config = check_project(ROOT)
     card = check_card(config.get("device", ""), installed_version("torch") or "")
-    machine = [check_system(), card, check_precision(), check_disk(ROOT), check_folders(ROOT)]
+    disk = check_disk(ROOT / "results" if (ROOT / "results").exists() else ROOT)
+    machine = [check_system(), card, check_precision(), disk, check_folders(ROOT)]
     return [python, *packages, check_latex(), *machine, *findings]
 
 
