@@ -129,3 +129,9 @@ def test_a_changed_result_stops_each_call_but_one_that_makes_it_again_or_unlocks
         start.check_start(["-n", "results"], RULES)
     for words in (["-F"], ["--forceall"], ["--unlock"], ["results", "-R", "./results/metrics.csv"]):
         start.check_start(words, RULES)
+
+
+def test_a_process_that_reads_the_snakefile_twice_does_not_hinder_itself(folder):
+    start.check_start([], RULES)
+    start.check_start([], RULES)
+    assert len(start.OPEN_FILES) == 1

@@ -95,6 +95,8 @@ def check_lock() -> None:
 
     Every call marks the folder with its process number, in a file that it keeps locked while it lives.
     """
+    if OPEN_FILES:
+        return  # this process has read the Snakefile before
     try:
         RUNNING.parent.mkdir(exist_ok=True)
         file = RUNNING.open("a+", encoding="utf-8")
