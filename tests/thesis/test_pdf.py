@@ -320,7 +320,8 @@ def test_with_one_seed_there_is_no_spread(small, tmp_path):
     lines = [rf"\setresult{{one.{model}.accuracy.mean}}{{\num{{{mean}}}}}" for model, mean in (("a", 0.5), ("b", 0.7))]
     with (tmp_path / "results/numbers.tex").open("a", encoding="utf-8") as numbers:
         numbers.write("\n".join(lines) + "\n")
-    parts = r"\spread{one.a.accuracy}", r"\result{one.a.accuracy.sd}", r"\versus{one.a.accuracy}{one.b.accuracy}"
+    single = r"\result{one.a.accuracy.sd}", r"\result{one.a.accuracy.rank}"
+    parts = r"\spread{one.a.accuracy}", *single, r"\versus{one.a.accuracy}{one.b.accuracy}"
     assert typeset_book(tmp_path, small("; ".join(parts))).exists()
     with pytest.raises(Refused, match=r"there is no result 'one.c.accuracy.sd'"):
         typeset_book(tmp_path, small(r"\result{one.c.accuracy.sd}"))

@@ -1,5 +1,6 @@
 """Numbers, names and settings as LaTeX."""
 
+import math
 from collections.abc import Iterable
 
 from gmvae.pipeline.checks.letters import latex_text
@@ -32,8 +33,10 @@ def latex_number(value: float, places: int) -> str:
         places: How many decimals.
 
     Returns:
-        LaTeX, as `\num{0.912}`.
+        LaTeX, as `\num{0.912}`; a dash for what is no number.
     """
+    if math.isnan(value):
+        return "--"
     return rf"\num{{{format_fixed(value, places)}}}"
 
 
