@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report cells mine compare reference archive readme bench bench-gpu test test-all lint latex clean help
+.PHONY: all thesis report cells mine compare verify doctor reference archive readme bench bench-gpu test test-all lint latex clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
@@ -17,7 +17,7 @@ HAS_LATEX := command -v pdflatex >/dev/null && command -v biber >/dev/null && \
 NO_LATEX := echo "No PDF: LaTeX is missing. Install TeX Live, on Debian: apt-get install --no-install-recommends $(strip $(LATEX))"
 
 all: $(STAMP) latex  ## results/thesis.pdf and everything it needs (the default)
-	@if $(HAS_LATEX); then $(SNAKEMAKE); else $(SNAKEMAKE) results; $(NO_LATEX); exit 1; fi
+	@if $(HAS_LATEX); then $(SNAKEMAKE); else $(NO_LATEX); $(SNAKEMAKE) results; $(NO_LATEX); exit 1; fi
 
 thesis: $(STAMP) latex  ## only results/thesis.pdf, computing what it lacks
 	@if $(HAS_LATEX); then $(SNAKEMAKE) results/thesis.pdf; else $(NO_LATEX); exit 1; fi
@@ -34,6 +34,18 @@ mine: $(STAMP)  ## look at your cells and write mine.yaml, which models them: ma
 
 compare: $(STAMP)  ## your results/metrics.csv beside the reference of the same study
 	@.venv/bin/python -m gmvae.reference.compare --results results --reference results/reference
+
+verify: $(STAMP)  ## make a tenth of the finished runs again and compare: make verify [STUDY=full] [SEED=1]
+	@.venv/bin/python -m gmvae.reference.verify --study $(STUDY) --results results --config config.yaml \
+		$(if $(SEED),--seed $(SEED))
+
+doctor:  ## what is installed, what is missing, and the command that mends each
+	@for python in .venv/bin/python $(PYTHON) python3.11 python3.12 python3.13 python3; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			PYTHONPATH=src; export PYTHONPATH; exec $$python -m gmvae doctor; \
+		fi; \
+	done; \
+	echo "Python 3.11 or newer is missing: install it, or name it, as in make doctor PYTHON=/opt/python"; exit 1
 
 reference: $(STAMP)  ## keep the finished study as the reference: make reference STUDY=full [TASKS="mnist kang"]
 	.venv/bin/python -m gmvae.reference.keep --study $(STUDY) --results results --output results/reference/$(STUDY) \

@@ -34,8 +34,7 @@ PYTHON = sys.executable
 os.environ["PYTHONPATH"] = str(Path(workflow.basedir, "src"))
 for library in "OMP", "OPENBLAS", "MKL", "NUMBA":
     os.environ[f"{library}_NUM_THREADS"] = str(config["threads"])
-os.environ["MPLBACKEND"] = "Agg"
-os.environ |= step_options.switches(config)  # what changes no result is no part of a rule
+os.environ |= {"MPLBACKEND": "Agg", **step_options.switches(config)}  # what changes no result is no part of a rule
 
 
 wildcard_constraints:
@@ -51,6 +50,7 @@ include: "workflow/rules/runs.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/cells.smk"
 include: "workflow/rules/thesis.smk"
+include: "workflow/rules/start.smk"
 
 
 rule all:

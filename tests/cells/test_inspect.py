@@ -207,6 +207,13 @@ def test_names_that_yaml_would_change_arrive_as_they_are(tmp_path):
     assert read_source("h5ad", None, entry["settings"]).n_obs == N
 
 
+def test_a_file_with_a_name_that_the_book_cannot_set_gets_the_key_as_its_name(tmp_path):
+    blood_cells().write_h5ad(tmp_path / "клетки.h5ad")
+    inspect(tmp_path / "клетки.h5ad", tmp_path / "mine.yaml", config=ROOT / "config.yaml")
+    entry = checked_config(tmp_path / "mine.yaml")["datasets"]["mine"]
+    assert entry["name"] == "mine" and entry["settings"]["path"].endswith("клетки.h5ad")
+
+
 def test_cells_without_a_label_are_left_out_and_said(tmp_path):
     cells = blood_cells()
     cells.obs["bulk_labels"] = cells.obs["bulk_labels"].astype(object).mask(np.arange(N) < 30)

@@ -70,6 +70,15 @@ REFUSALS = {
         '"digit"',
         "digits",
     ),
+    "letters of another script": ("models.vae.name", "Клетки", "models.vae.name", "the letter К (U+041A) in ", ""),
+    "a sign that LaTeX has not": ("thesis.author", "A 😀", "thesis.author", "the letter 😀 (U+1F600) in ", ""),
+    "a letter with two accents": (
+        "names.accuracy",
+        "x\u0304\u0301",
+        "names.accuracy",
+        "the letter x\u0304\u0301 (U+0078 U+0304 U+0301)",
+        "",
+    ),
     "unknown data set": ("tasks.toy.dataset", "toys", "tasks.toy.dataset", '"toys"', "toy"),
     "unknown model": ("tasks.toy.models", ["vaee"], "tasks.toy.models", '"vaee"', "vae"),
     "unknown module": ("models.vae.module", "vea", "models.vae.module", '"vea"', "vae"),
@@ -264,6 +273,7 @@ def test_a_config_that_is_no_mapping_is_refused():
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("models.vae.name", "GMΔVAE α–ω, R² 10⁻³ ≤ é x\u0304 Ō"),
         ("tasks.toy.n_components", 1),
         ("training.batch_size", 1_000_000),
         ("tasks.toy.labels", 0.05),

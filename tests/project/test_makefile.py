@@ -110,7 +110,9 @@ def test_make_without_latex_makes_all_but_the_pdf_and_says_what_to_install(proje
     assert finished.returncode != 0
     assert "Error 1" in finished.stderr  # make's own status is 2 whenever a recipe's is not 0
     assert project.called("snakemake") == ["snakemake --cores all results"]
-    (advice,) = [line for line in finished.stdout.splitlines() if "LaTeX is missing" in line]
+    lines = finished.stdout.splitlines()
+    first, advice = [line for line in lines if "LaTeX is missing" in line]
+    assert first == advice == lines[-1] == next(line for line in lines if not line.startswith("Installing"))
     assert "lmodern" in advice and "biber" in advice and "texlive-latex-extra" in advice
     assert bool(project.called("apt-get")) == (user == "root whose apt fails")
 
@@ -237,6 +239,26 @@ def test_compare_calls_its_command_and_nothing_else(project):
     assert call.startswith("python -m gmvae.reference.compare") and not project.called("snakemake")
 
 
+def test_verify_takes_the_study_and_the_seed_of_the_draw(project):
+    assert project.make("verify", "STUDY=full", "SEED=3").returncode == 0
+    (call,) = project.called("python")
+    assert call == "python -m gmvae.reference.verify --study full --results results --config config.yaml --seed 3"
+
+
+def test_the_doctor_runs_with_and_without_the_environment(project):
+    (project.root / ".venv/.stamp").unlink()
+    assert project.make("doctor").returncode == 0
+    assert project.called("python")[-1] == "python -m gmvae doctor"
+    shutil.rmtree(project.root / ".venv")
+    project.program("bin/python3.11", "exit 1")
+    project.program("bin/python3", 'test "$1" = -c')  # found, and tells of a fault
+    finished = project.make("doctor")
+    assert finished.returncode != 0 and project.called("python3")[-1] == "python3 -m gmvae doctor"
+    (project.bin / "python3").unlink()
+    finished = project.make("doctor")
+    assert finished.returncode != 0 and "Python 3.11 or newer is missing" in finished.stdout
+
+
 def test_bench_has_an_environment_of_its_own_and_ends_with_the_ratios(project):
     project.program("bin/python3.11")
     project.program(".venv-bench/bin/python")
@@ -268,6 +290,8 @@ def test_help_lists_every_command(project):
             "cells",
             "mine",
             "compare",
+            "verify",
+            "doctor",
             "reference",
             "archive",
             "readme",

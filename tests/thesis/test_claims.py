@@ -73,6 +73,7 @@ def test_a_rank_correlation_can_be_claimed():
     frame = pd.concat([frame, objective])
     assert verdict("rank(a.accuracy) <= -1 in t", frame) == "counted"
     assert verdict("rank(a.accuracy) > 0 in t", frame) == "failed"
+    assert verdict("rank(a.accuracy) > 0 in t", frame[frame.seed == 0]) == "untested"  # there is none
 
 
 @pytest.mark.parametrize(

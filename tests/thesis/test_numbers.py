@@ -7,7 +7,7 @@ import pytest
 
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.numbers import write_numbers
-from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_text, lower_first
+from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_number, latex_text, lower_first
 
 NAMES = {"a": "Model α_1", "t": "Task", "negative_binomial": "negative binomial"}
 TASKS = {"t": {"dataset": "d", "labels": 0.05, "n_components": 7}}
@@ -158,6 +158,10 @@ def test_fixed_digits(value, places, text):
 @pytest.mark.parametrize(("name", "inside"), [("Accuracy", "accuracy"), ("NMI", "NMI"), ("R² of", "R² of"), ("", "")])
 def test_names_inside_a_sentence_keep_their_abbreviations(name, inside):
     assert lower_first(name) == inside
+
+
+def test_what_is_no_number_is_a_dash():
+    assert latex_number(float("nan"), 2) == "--" and latex_number(0.5, 2) == r"\num{0.50}"
 
 
 def test_special_characters_are_escaped():

@@ -292,6 +292,48 @@ def test_a_chapter_can_be_typeset_on_its_own(book, study, tmp_path):
     assert "??" not in text  # the other chapters' labels are still known
 
 
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.parametrize(
+    "body",
+    [
+        r"\input{/etc/hostname}",
+        r"\input{../secret}",
+        r"\newread\r\openin\r=/etc/hostname\relax\ifeof\r\errmessage{closed}\fi",
+        r"\newwrite\o\immediate\openout\o=../outside.txt\relax\immediate\write\o{written}\immediate\closeout\o",
+        r"\openin0=|ls\relax\ifeof0\errmessage{no pipe}\fi",
+    ],
+)
+def test_the_text_reads_and_writes_nothing_outside(tmp_path, body, capsys):
+    (tmp_path / "secret.tex").write_text("secret")
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text(rf"\documentclass{{article}}\begin{{document}}{body}x\end{{document}}")
+    with pytest.raises(Refused):
+        typeset_book(folder, folder / "thesis.tex")
+    assert not (tmp_path / "outside.txt").exists()
+
+
+@pytest.mark.latex
+@needs_latex
+def test_with_one_seed_there_is_no_spread(small, tmp_path):
+    lines = [rf"\setresult{{one.{model}.accuracy.mean}}{{\num{{{mean}}}}}" for model, mean in (("a", 0.5), ("b", 0.7))]
+    with (tmp_path / "results/numbers.tex").open("a", encoding="utf-8") as numbers:
+        numbers.write("\n".join(lines) + "\n")
+    single = r"\result{one.a.accuracy.sd}", r"\result{one.a.accuracy.rank}"
+    parts = r"\spread{one.a.accuracy}", *single, r"\versus{one.a.accuracy}{one.b.accuracy}"
+    assert typeset_book(tmp_path, small("; ".join(parts))).exists()
+    with pytest.raises(Refused, match=r"there is no result 'one.c.accuracy.sd'"):
+        typeset_book(tmp_path, small(r"\result{one.c.accuracy.sd}"))
+
+
+@pytest.mark.latex
+@needs_latex
+def test_the_text_starts_no_program(small, tmp_path):
+    typeset_book(tmp_path, small(r"a\immediate\write18{touch shell.txt}"))
+    assert not (tmp_path / "shell.txt").exists()
+
+
 def test_missing_latex_is_refused_with_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Refused, match=r"biber, pdflatex.*apt-get install biber") as refusal:

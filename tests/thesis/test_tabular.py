@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gmvae.thesis.latex import PACKAGES, install_advice
+from gmvae.pipeline.checks.latex_programs import PACKAGES, install_advice
 from gmvae.thesis.tables.speed import gpu_sentences
 from gmvae.thesis.tabular import define_macro, small_spread, tabular
 

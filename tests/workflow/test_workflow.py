@@ -15,7 +15,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from support.checkout import TINY, copied, edited, planned, snakemake
 
+from gmvae.pipeline.sources import ROOT
 from gmvae.reference import wall_times
+from gmvae.reference.verify import verify_runs
 from gmvae.thesis.figures import style
 
 LATEX = shutil.which("pdflatex") is not None and shutil.which("biber") is not None
@@ -203,6 +205,28 @@ def test_touching_or_copying_files_runs_nothing(copy):
     assert planned(copy, TARGET, *TINY) == set()
 
 
+@pytest.mark.parametrize("name", ["metrics.csv", "latent.h5ad", "weights.safetensors"])
+def test_a_changed_result_is_named_and_not_used_until_it_is_made_again(copy, name):
+    file = f"results/runs/toy_tiny/vae/{name}"
+    with (copy / file).open("ab") as content:
+        content.write(b" ")
+    run = snakemake(copy, "-n", TARGET, *TINY)
+    errors = [line for line in (run.stdout + run.stderr).splitlines() if "error:" in line]
+    assert run.returncode != 0 and len(errors) == 1
+    assert errors[0].startswith(f"error: {file}: was changed after its job wrote it")
+    assert file in planned(copy, TARGET, "--forcerun", file, *TINY)
+    (copy / file).unlink()
+    planned(copy, TARGET, *TINY)  # not refused
+
+
+def test_runs_that_are_made_again_are_equal_to_the_byte(project, capsys):
+    tiny = ROOT / "tests/tiny/config.yaml"
+    verify_runs("tiny", project / "results", ROOT / "config.yaml", [tiny], share=0.2, seed=0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 of 10 finished runs are made again (--seed 0)" and lines[-1].startswith("2 of 2 runs are")
+    assert all("equal to the byte" in line for line in lines[1:-1])
+
+
 def test_a_refused_config_ends_in_one_line(project):
     run = snakemake(project, "-n", *TINY, "--config", "study=tyni")
     errors = [line for line in (run.stdout + run.stderr).splitlines() if "error:" in line]
@@ -211,6 +235,7 @@ def test_a_refused_config_ends_in_one_line(project):
 
 
 def test_a_failing_step_leaves_nothing_and_shows_its_line(copy):
+    (copy / "results/seals.json").unlink()  # else the call itself is refused
     (copy / "results/data/toy_tiny.h5ad").write_bytes(b"not an h5ad")
     (copy / "results/runs/toy_tiny/vae/weights.safetensors").unlink()
     run = snakemake(copy, "results/runs/toy_tiny/vae/weights.safetensors", *TINY)

@@ -6,6 +6,7 @@ Read by the Snakefile on every call, as plan.py is, so it imports nothing heavy.
 import math
 from collections.abc import Iterable
 
+from gmvae.pipeline.checks.letters import unset_letters
 from gmvae.pipeline.code_digest import check_imports
 from gmvae.pipeline.config_model import Config, TrainingSettings, check_guide, check_training_settings
 from gmvae.pipeline.config_refusals import check_form, config_refusal, show_value
@@ -41,6 +42,7 @@ def check_config(config: object) -> None:
     """
     check_form(Config, config)
     check_training_settings(config["training"], TrainingSettings.model_fields)
+    check_letters(config)
     check_name(["study"], config["study"], config["studies"])
     for name, entry in config["studies"].items():
         for task in entry["tasks"]:
@@ -62,6 +64,23 @@ def check_config(config: object) -> None:
         check_file(["thesis", "figures"], "figure", name)
         for task in [] if figure_tasks == "all" else figure_tasks:
             check_name(["thesis", "figures", name], task, config["tasks"])
+
+
+def check_letters(config: dict) -> None:
+    """Refuse names with letters that LaTeX cannot set: they would stop the last job of all."""
+    texts = {("names", key): name for key, name in config["names"].items()}
+    texts |= {("thesis", key): text for key, text in config["thesis"].items() if isinstance(text, str)}
+    texts |= {("studies", key, "title"): entry["title"] for key, entry in config["studies"].items()}
+    for section in ("datasets", "tasks", "models"):
+        texts |= {(section, key, "name"): entry.get("name", "") for key, entry in config[section].items()}
+    for at, text in texts.items():
+        letters = [] if text.isascii() else unset_letters(text)
+        if letters:
+            numbers = " ".join(f"U+{ord(sign):04X}" for sign in letters[0])
+            allowed = (
+                "Latin letters with or without an accent, Greek letters, digits and common signs, as LaTeX sets them"
+            )
+            raise config_refusal(at, f"the letter {letters[0]} ({numbers}) in {show_value(text)}", allowed)
 
 
 def parse_switches(config: dict) -> dict:

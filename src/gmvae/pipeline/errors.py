@@ -1,9 +1,20 @@
 """The one exception that means: the input, not the program, is at fault."""
 
+import errno
+import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+
+STORAGE_REMEDIES = {  # by the number that the system gives
+    errno.ENOSPC: "make room on this disk and run again",
+    errno.EDQUOT: "make room within your quota and run again",
+    errno.EROFS: "work in a folder on a disk that can be written",
+    errno.EACCES: "give yourself the right to it (chmod u+rw)",
+    errno.EPERM: "give yourself the right to it (chmod u+rw)",
+}
 
 
 class Refused(Exception):
@@ -30,11 +41,14 @@ def exit_if_plugin_failed(failure: Exception) -> None:
     package. An exception comes from the file that the last line of its traceback within the checkout is of: what a
     plug-in calls in a library is the plug-in's fault, what it calls in the package may be a fault of the package.
 
+    An exception of a disk that is full or may not be used is one line alone, see `exit_if_storage_failed`.
+
     Args:
         failure: The exception; one that comes from elsewhere is left to the caller.
     """
     from gmvae.pipeline.sources import PLUGINS, ROOT, code_place  # that module imports this one
 
+    exit_if_storage_failed(failure)
     places = [(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(failure.__traceback__)]
     if isinstance(failure, SyntaxError) and failure.filename:  # raised by Python, which reads the file
         places.append((Path(failure.filename), failure.lineno or 1))
@@ -49,3 +63,25 @@ def exit_if_plugin_failed(failure: Exception) -> None:
     traceback.print_exception(failure)
     message = str(failure).strip().partition("\n")[0]
     sys.exit(f"error: {code_place(file, line)}: {type(failure).__name__}: {message}; correct the file")
+
+
+def exit_if_storage_failed(failure: BaseException | None) -> None:
+    """Print one line for an exception that comes from a disk which is full, read-only or not allowed, and exit.
+
+    Args:
+        failure: The exception; what it was raised from or while handling is looked at too. h5py tells the number of the
+            system's error, and the file, only in its text.
+    """
+    while failure is not None:
+        number = re.search(r"errno = (\d+)", str(failure))
+        code = failure.errno if isinstance(failure, OSError) and failure.errno else int(number[1]) if number else 0
+        if code in STORAGE_REMEDIES:
+            place = re.search(r"filename = '(.+?)'", str(failure))
+            file = place[1] if place else getattr(failure, "filename", None)
+            folder = Path(file).absolute().parent if file else Path.cwd()
+            line = f"error: {folder}: {os.strerror(code)}; {STORAGE_REMEDIES[code]}"
+            if number:  # Python would end by closing the file, which h5py cannot any more
+                print(line, file=sys.stderr, flush=True)
+                os._exit(1)
+            sys.exit(line)
+        failure = failure.__cause__ or failure.__context__

@@ -2,15 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from gmvae.pipeline.checks.latex_programs import install_advice, missing_programs
 from gmvae.pipeline.errors import Refused
-from gmvae.pipeline.sources import ROOT
 
-PACKAGES = ROOT / "thesis" / "latex-packages.txt"
 MAX_ERRORS = 10  # errors of LaTeX that are printed; the log has all of them
 OPTIONS = ["-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "-no-shell-escape"]
 ERROR = re.compile(r"^(?:! .+|\S+?:\d+: .+|.*ERROR - .+)$", re.MULTILINE)  # of LaTeX, with and without line, of biber
@@ -27,16 +25,9 @@ def check_installed(programs: tuple[str, ...], output: Path) -> None:
     Raises:
         Refused: A program is not on the PATH.
     """
-    absent = [program for program in programs if shutil.which(program) is None]
+    absent = missing_programs(programs)
     if absent:
         raise Refused(f"{', '.join(absent)} not found, so {output} was not made; {install_advice()}")
-
-
-def install_advice() -> str:
-    """What to do where LaTeX is missing."""
-    lines = PACKAGES.read_text(encoding="utf-8").splitlines()
-    packages = " ".join(line for line in lines if line[:1].isalpha())
-    return f"install LaTeX, on Debian or Ubuntu with: apt-get install {packages}"
 
 
 def run_pdflatex(main: Path, build: Path, job: str, first: str = "") -> None:
@@ -51,7 +42,7 @@ def run_pdflatex(main: Path, build: Path, job: str, first: str = "") -> None:
     Raises:
         Refused: An error in the text. The line has the first error; up to MAX_ERRORS are printed.
     """
-    text = rf"{first}\input{{{os.path.relpath(main)}}}" if first else os.path.relpath(main)
+    text = rf"{first}\input{{{main.name}}}" if first else main.name
     command = ["pdflatex", *OPTIONS, f"-output-directory={os.path.relpath(build)}", f"-jobname={job}", text]
     run_program(command, main, build / f"{job}.log")
 
@@ -69,10 +60,15 @@ def run_program(command: list[str], main: Path, log: Path) -> None:
 
 
 def latex_environment(main: Path) -> dict[str, str]:
-    """The process's environment with the text's folder on the search paths, and with a fixed date."""
+    """The process's environment with the text's folder on the search paths, a fixed date, and TeX confined.
+
+    Confined: the text can name no file outside the working directory, the search paths and TeX's own folders, neither
+    to read nor to write.
+    """
     folder = os.path.relpath(main.parent)
     paths = {"TEXINPUTS": f".:{folder}:", "BIBINPUTS": f".:{folder}:"}
-    return os.environ | paths | {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
+    fixed = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
+    return os.environ | paths | fixed | {"openin_any": "p", "openout_any": "p"}
 
 
 def read_if_there(path: Path) -> str:

@@ -1,21 +1,14 @@
 """Numbers, names and settings as LaTeX."""
 
+import math
 from collections.abc import Iterable
 
-# All Greek letters that display names may have, with their names in LaTeX and in matplotlib's mathematics.
-GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "Δ": "Delta", "φ": "phi", "θ": "theta", "σ": "sigma"}
-SPECIAL = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"} | {
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "\\": r"\textbackslash{}",
-    "²": r"\textsuperscript{2}",
-    "…": r"\ldots{}",
-}
+from gmvae.pipeline.checks.letters import latex_text
+
 NAME_LETTERS = 60  # the longest name in the text: a longer one has an ellipsis in its middle
 TABLE_LETTERS = 40  # the longest name in a table
 LONG_WORD = 30  # letters; a longer word may break after every BREAK letters
 BREAK = 20
-LETTERS = SPECIAL | {letter: rf"\ensuremath{{\{name}}}" for letter, name in GREEK.items()}
 
 
 def format_fixed(value: float, places: int) -> str:
@@ -40,21 +33,11 @@ def latex_number(value: float, places: int) -> str:
         places: How many decimals.
 
     Returns:
-        LaTeX, as `\num{0.912}`.
+        LaTeX, as `\num{0.912}`; a dash for what is no number.
     """
+    if math.isnan(value):
+        return "--"
     return rf"\num{{{format_fixed(value, places)}}}"
-
-
-def latex_text(plain: str) -> str:
-    """A plain name or setting as LaTeX: special characters escaped, Greek letters in mathematics.
-
-    Args:
-        plain: The text.
-
-    Returns:
-        LaTeX that prints it.
-    """
-    return "".join(LETTERS.get(letter, letter) for letter in plain)
 
 
 def latex_name(name: str, letters: int = NAME_LETTERS) -> str:

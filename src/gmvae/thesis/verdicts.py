@@ -12,6 +12,7 @@ Below six seeds, or where a side does not vary with the seed, the sign of the me
 counts as not tested. A comparison without means (minima, maxima, ranks, numbers) is counted: there is nothing to test.
 """
 
+import math
 import operator
 import re
 from collections.abc import Iterator
@@ -122,6 +123,8 @@ def compare_sides(left: pd.Series | float, right: pd.Series | float, relation: s
     """The verdict on one comparison: by the paired test where it can be made, else by the sign of the difference."""
     with_seeds = [isinstance(side, pd.Series) for side in (left, right)]
     means = [float(side.mean()) if isinstance(side, pd.Series) else side for side in (left, right)]
+    if any(math.isnan(mean) for mean in means):  # with one seed there is no rank correlation
+        return Verdict(*means, "untested", True)
     differences = paired_differences(left, right) if all(with_seeds) else None
     if relation == "~":
         if not all(with_seeds):

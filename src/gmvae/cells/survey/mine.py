@@ -13,6 +13,7 @@ from gmvae.cells.survey.report import (
     number,
 )
 from gmvae.cells.survey.thresholds import count_removed, describe_doublets, deviation_thresholds
+from gmvae.pipeline.checks.letters import unset_letters
 
 STEPS = 12_000  # of training that are enough for many cells
 BATCH = 128  # rows in a step, the default of config.yaml
@@ -31,7 +32,8 @@ def write_entries(survey: Survey, key: str, command: str) -> str:
         YAML with comments.
     """
     file, label = survey.file, survey.chosen["label"]
-    name = json.dumps(file.path.name.split(".")[0] or key, ensure_ascii=False)
+    stem = file.path.name.split(".")[0]
+    name = json.dumps(key if not stem or unset_letters(stem) else stem, ensure_ascii=False)
     k = len(label.sizes) if label else FEWEST_COMPONENTS
     reason = f"as many as {label.name} has values" if label else "a guess: about as many cell types as you expect"
     models = ["truth"] * bool(label) + ["random", "pca", "pca_kmeans", "gmdvae"]

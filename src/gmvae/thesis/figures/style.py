@@ -12,7 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
 
 from gmvae.formats.writing import write_atomically
-from gmvae.thesis.typeset import GREEK, shorten_names
+from gmvae.pipeline.checks.letters import GREEK, GREEK_AS_LATIN, SIGNS
+from gmvae.thesis.typeset import shorten_names
 
 WIDTH = 142 / 25.4  # inches: the text block of thesis/preamble.tex
 MAX_HEIGHT = 8.0  # inches: the highest figure that leaves room for its caption
@@ -37,7 +38,7 @@ MODEL_LOOKS = {"gmdvae": 0, "vae": 1, "gmvae": 2, "vade": 3, "ae": 4, "idec": 5,
 MODEL_LOOKS |= {"linear_ae": 9, "scgen": 16}
 
 # Characters that the text's font lacks, or has in another place, are set as mathematics.
-MATHTEXT = {letter: rf"$\{name}$" for letter, name in GREEK.items()}
+MATHTEXT = GREEK_AS_LATIN | {letter: rf"$\{name}$" for letter, name in (GREEK | SIGNS).items()}
 MATHTEXT |= {"_": r"$\_$", "$": r"\$", "{": r"$\{$", "}": r"$\}$", "\\": r"$\backslash$"}
 MATHTEXT |= {letter: f"${letter}$" for letter in "<>|"} | {"–": "-", "—": "-", "−": "$-$", "²": "$^2$", "…": "..."}
 

@@ -1,0 +1,18 @@
+# What a call needs is checked before its first job, and what its jobs wrote is sealed at its end.
+
+from gmvae.pipeline.checks import seals, start
+
+if workflow.is_main_process:  # a job on a cluster reads the Snakefile, too
+    exit_if_refused(start.check_start, sys.argv[1:], {"all", *(rule.name for rule in workflow.rules)})
+
+
+onstart:
+    exit_if_refused(start.check_jobs, {job.rule.name for job in workflow.dag.needrun_jobs()})
+
+
+onsuccess:
+    seals.seal_results()
+
+
+onerror:
+    seals.seal_results()
