@@ -20,7 +20,7 @@ from gmvae.formats.writing import write_csv
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.biology.changes import GENES, TYPES, compare_conditions
-from gmvae.runs.biology.generated_cells import can_generate, compare_generated, generate_counts
+from gmvae.runs.biology.generated_cells import can_generate, compare_generated, generate_counts, redraw_counts
 from gmvae.training.device import choose_device
 
 COMPARED = 2000  # real cells, at most, that generated ones are compared with
@@ -140,7 +140,8 @@ def describe_model(
     if can_generate(model):
         rows = np.sort(np.random.default_rng(0).permutation(prepared.n_obs)[:COMPARED])
         real = prepared[rows].copy()
-        tables["generated"], values = compare_generated(real, generate_counts(model, arguments, real))
+        counts = generate_counts(model, arguments, real), redraw_counts(model, arguments, real)
+        tables["generated"], values = compare_generated(real, *counts)
         values["n_generated"] = len(rows)
     return tables, values
 

@@ -143,8 +143,9 @@ def generated_facts(values: dict[str, float]) -> dict[str, str]:
     """How well classifiers tell generated cells from real ones."""
     if "auc_linear" not in values:
         return {}
-    areas = {key: values[key] for key in ("auc_linear", "auc_boosted", "auc_control")}
+    areas = {key: values[key] for key in ("auc_linear", "auc_boosted", "auc_redrawn", "auc_control")}
     facts = {key: latex_number(area, 2) for key, area in areas.items()}
     facts["n_generated"] = rf"\num{{{int(values['n_generated'])}}}"
     largest = max(areas["auc_linear"], areas["auc_boosted"])
+    facts |= {"decoder_passes": ""} if areas["auc_redrawn"] < 0.6 else {}
     return facts | {"passing" if largest < 0.6 else "partly" if largest < 0.8 else "recognised": ""}

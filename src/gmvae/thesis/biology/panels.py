@@ -173,7 +173,9 @@ def prediction_figure(genes: pd.DataFrame, types: pd.DataFrame) -> Figure:
         for changes, look in ((False, style.GREY), (True, style.colour(5))):
             part = table[table["changes"] == changes]
             axes.plot(part["real"], part["predicted"], "o", markersize=1.8, color=look, markeredgewidth=0)
-        for row in table[table["changes"]].nlargest(3, "real").itertuples():
+        named = table[table["changes"]].nlargest(3, "real")
+        apart = (named["predicted"].diff().abs().fillna(1) > 0.08 * named["real"].max()).to_numpy()
+        for row in named[apart].itertuples():
             axes.annotate(style.mathtext(row.gene), (row.real, row.predicted), size=6, ha="right", va="bottom")
         axes.set_title(style.mathtext(shorten_all([name], 26)[0]), size=8)
     for axes in grid[len(names) :]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gmvae.cells.exports import FINDINGS
 from gmvae.formats.writing import write_atomically, write_text
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
@@ -23,8 +24,6 @@ from gmvae.thesis.tabular import header_line
 
 TEXT = {"cluster", "label", "markers", "type", "genes", "suggested", "suggested_genes", "gene", "condition", "batch"}
 TEXT |= {"marker_of", "first", "second", "clusters", "taken_for", "kind", "value", "control", "up", "down", "split"}
-NAMES = ("clusters", "dots", "shared_markers", "confusion", "recall", "calibration", "composition", "changed_genes")
-NAMES += ("changes", "generated", "findings")
 
 
 def tell_cells(cells: Path, findings: list[Path], task: str, figures: Path, output: Path) -> None:
@@ -42,7 +41,7 @@ def tell_cells(cells: Path, findings: list[Path], task: str, figures: Path, outp
         Refused: A table is missing.
     """
     tables = {path.stem: read_table(path) for path in findings}
-    missing = [name for name in NAMES if name not in tables]
+    missing = [name for name in FINDINGS if name not in tables]
     if missing:
         raise Refused(f"--findings: found no {', '.join(missing)}.csv; run the step `findings` of task {task} again")
     tables["findings"]["value"] = tables["findings"]["value"].astype(float)
