@@ -53,7 +53,7 @@ def cluster_facts(clusters: pd.DataFrame, shared: pd.DataFrame, values: dict[str
     if len(suggested):
         facts["n_suggested"] = rf"\num{{{len(suggested)}}}"
         pairs = zip(suggested["cluster"], suggested["suggested"], suggested["suggested_genes"], strict=True)
-        names = [f"{k} like {latex_name(name)} cells ({gene_list(genes, 3)})" for k, name, genes in pairs]
+        names = [f"cluster {k} of {latex_name(name)} cells ({gene_list(genes, 3)})" for k, name, genes in pairs]
         facts["suggested"] = word_list(names)
     named = clusters[clusters["type"] != ""]
     if len(named):
@@ -61,7 +61,7 @@ def cluster_facts(clusters: pd.DataFrame, shared: pd.DataFrame, values: dict[str
         like = named[named["suggested"] == named["type"]]
         facts |= {"n_typed": rf"\num{{{len(named)}}}", "n_confirmed": rf"\num{{{len(like)}}}"}
         pairs = zip(other["cluster"], other["label"], other["suggested"], strict=True)
-        parts = [f"{k}, mostly {latex_name(label)}, like {latex_name(name)} cells" for k, label, name in pairs]
+        parts = [f"cluster {k} of {latex_name(label)} ({latex_name(name)} cells)" for k, label, name in pairs]
         facts |= {"unlike": word_list(parts)} if parts else {}
     alike = shared[shared["share"] >= SHARING]
     pairs = zip(alike["first"], alike["second"], alike["shared"], alike["of"], strict=True)
@@ -148,4 +148,5 @@ def generated_facts(values: dict[str, float]) -> dict[str, str]:
     facts["n_generated"] = rf"\num{{{int(values['n_generated'])}}}"
     largest = max(areas["auc_linear"], areas["auc_boosted"])
     facts |= {"decoder_passes": ""} if areas["auc_redrawn"] < 0.6 else {}
+    facts |= {"mostly_prior": ""} if areas["auc_redrawn"] - 0.5 < (areas["auc_boosted"] - 0.5) / 2 else {}
     return facts | {"passing" if largest < 0.6 else "partly" if largest < 0.8 else "recognised": ""}
