@@ -13,9 +13,9 @@ from gmvae.runs.biology.changes import compare_genes, control_condition, describ
 @pytest.fixture(scope="module")
 def cells():
     generator = np.random.default_rng(0)
-    x = generator.poisson(1.0, (400, 30)).astype(np.float32)
-    x[200:, :3] += 2  # up
-    x[200:, 3] = 0  # down
+    x = generator.poisson(1.0, (2000, 30)).astype(np.float32)
+    x[1000:, :3] += 2  # up
+    x[1000:, 3] = 0  # down
     return anndata.AnnData(sparse.csr_matrix(x), var=pd.DataFrame(index=[f"g{j}" for j in range(30)]))
 
 
@@ -26,10 +26,10 @@ def test_the_control_is_the_condition_that_is_called_so():
 
 
 def test_the_genes_that_were_changed_are_found_and_no_others(cells):
-    table = compare_genes(cells, np.arange(200), np.arange(200, 400))
+    table = compare_genes(cells, np.arange(1000), np.arange(1000, 2000))
     assert table[table["changes"]]["gene"].tolist() == ["g0", "g1", "g2", "g3"]
     x = cells.X.toarray()
-    assert table["real"].to_numpy() == pytest.approx(x[200:].mean(axis=0) - x[:200].mean(axis=0), abs=1e-6)
+    assert table["real"].to_numpy() == pytest.approx(x[1000:].mean(axis=0) - x[:1000].mean(axis=0), abs=1e-6)
 
 
 def test_p_values_are_those_of_the_rank_sum_test_adjusted_for_the_number_of_genes():

@@ -1,5 +1,8 @@
-"""The step `findings` on a finished run: its tables hang together with the export, and without labels some are empty."""
+"""The step `findings` on finished runs: its tables agree with the export, the metrics and each other."""
 
+import shutil
+
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,8 +42,8 @@ def tables(tmp_path_factory, run):
 
 
 def test_the_tables_are_of_the_exported_cells_and_agree_with_the_metrics(tmp_path, run, tables):
-    seed = pd.read_csv(run / "data.csv") if (run / "data.csv").exists() else None
-    assert seed is None and len(tables["clusters"]) == tables["findings"].set_index("measure").loc["clusters", "value"]
+    values = tables["findings"].set_index("measure")["value"]
+    assert len(tables["clusters"]) == values["clusters"]
     assert tables["clusters"]["cells"].sum() == tables["confusion"]["cells"].sum()
     evaluate(run / "latent.h5ad", tmp_path / "metrics.csv", "made", "gmdvae")
     metrics = pd.read_csv(tmp_path / "metrics.csv")
@@ -67,6 +70,19 @@ def test_a_conditional_model_predicts_the_change_of_each_gene(tmp_path, tmp_path
     run = finish_run(tmp_path_factory.mktemp("conditional"), "cgmdvae", seeds=(0,), rows={"condition": "batch"})
     genes = tables_of(tmp_path, run)["changed_genes"]
     assert len(genes) and genes["predicted"].notna().all() and genes["predicted"].std() > 0
+
+
+def test_without_labels_clusters_take_the_place_of_types(tmp_path, run):
+    adata = anndata.read_h5ad(run / "data.h5ad")
+    adata.obs = adata.obs.drop(columns="label").assign(condition=adata.obs["batch"])
+    (tmp_path / "run").mkdir()
+    adata.write_h5ad(tmp_path / "run" / "data.h5ad")
+    for name in ("latent.h5ad", "provenance.json", "weights.safetensors"):
+        shutil.copy(run / name, tmp_path / "run" / name)
+    tables = tables_of(tmp_path, tmp_path / "run")
+    assert all(tables[name].empty for name in ("confusion", "recall", "calibration"))
+    assert set(tables["changes"]["type"].astype(str)) <= set(tables["clusters"]["cluster"])
+    assert tables["changed_genes"]["predicted"].isna().all()  # the model knows no conditions
 
 
 def test_another_dataset_is_refused(tmp_path, run, tmp_path_factory):

@@ -10,6 +10,7 @@ from gmvae.thesis.typeset import shorten_all
 
 MOST_GENES = 45  # columns of the dot plot
 MOST_CLUSTERS = 45  # its rows
+MOST_NUMBERS = 18  # of clusters below a heat map; of more, every second or third is named
 MOST_CHANGED = 36  # genes in the figure of changes
 MOST_TYPES = 9  # panels of predicted changes
 SMALL = 6.5  # size of letters of gene names, in points
@@ -28,7 +29,7 @@ def marker_figure(dots: pd.DataFrame, clusters: pd.DataFrame) -> Figure:
     each = max(1, min(3, MOST_GENES // max(1, len(names))))
     chosen = dots[dots["marker_of"].astype(str).isin(names)].drop_duplicates("gene")
     genes = chosen.groupby("marker_of", sort=False).head(each)["gene"].tolist()
-    figure = style.empty_figure(0.75 + 0.19 * len(names) + 0.5)
+    figure = style.empty_figure(max(2.2, 1.25 + 0.19 * len(names)))
     axes = figure.subplots()
     shown = dots[dots["gene"].isin(genes) & dots["cluster"].astype(str).isin(names)]
     largest = shown.groupby("gene")["mean"].transform("max").clip(lower=1e-9)
@@ -39,7 +40,7 @@ def marker_figure(dots: pd.DataFrame, clusters: pd.DataFrame) -> Figure:
     axes.set_yticks(range(len(names)), row_names(rows), fontsize=7)
     axes.set(xlim=(-0.7, len(genes) - 0.3), ylim=(len(names) - 0.4, -0.6))
     bar = figure.colorbar(points, ax=axes, pad=0.01, aspect=25, ticks=[0, 1])
-    bar.set_label("mean expression, of the gene's largest", size=7)
+    bar.set_label("mean expression", size=7)
     bar.ax.tick_params(labelsize=7)
     marks = [style.legend_dot(marker="o", color=style.GREY, markersize=(40 * share) ** 0.5) for share in (0.25, 0.5, 1)]
     words = ["a quarter of the cells", "half", "all"]
@@ -78,7 +79,8 @@ def type_figure(confusion: pd.DataFrame, clusters: list[str], calibration: pd.Da
 def draw_heat_map(axes: Axes, values: np.ndarray, rows: list[str], columns: list[str], numbers: bool) -> None:
     """Shares as shades, with their percents where there is room."""
     axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(columns)), columns, fontsize=SMALL if len(columns) > 14 else 7)
+    step = -(-len(columns) // MOST_NUMBERS)
+    axes.set_xticks(range(0, len(columns), step), columns[::step], fontsize=SMALL)
     axes.set_yticks(range(len(rows)), [style.mathtext(row) for row in rows], fontsize=SMALL)
     axes.tick_params(length=0)
     if numbers:
@@ -139,7 +141,7 @@ def change_figure(genes: pd.DataFrame) -> Figure:
     table = shown.pivot_table(index="type", columns="gene", values="real")
     table = table[largest.nlargest(MOST_CHANGED).index]
     table = table[table.mean().sort_values(ascending=False).index]
-    figure = style.empty_figure(1.1 + 0.18 * len(table))
+    figure = style.empty_figure(max(2.4, 1.1 + 0.18 * len(table)))
     axes = figure.subplots()
     limit = max(1e-9, float(table.abs().to_numpy().max()))
     image = axes.imshow(table, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
@@ -147,7 +149,7 @@ def change_figure(genes: pd.DataFrame) -> Figure:
     axes.tick_params(axis="x", rotation=90, labelsize=SMALL, length=0)
     names = shorten_all([str(name) for name in table.index], 24)
     axes.set_yticks(range(len(table)), [style.mathtext(name) for name in names], fontsize=7)
-    bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=20)
+    bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=20, ticks=[-limit, 0, limit], format="%.1f")
     bar.set_label(style.mathtext("change of log expression"), size=7)
     bar.ax.tick_params(labelsize=7)
     return figure
