@@ -73,7 +73,9 @@ def made_up_tables(k: int = 4, labels: bool = True, conditions: bool = True) -> 
         "auc_redrawn": 0.62,
     }
     values |= {"auc_control": 0.5, "n_generated": 40}
-    values |= {"ece": 0.1, "n_test": 29, "confidence": 0.9, "right": 0.8} if labels else {}
+    values |= (
+        {"ece": 0.1, "n_test": 29, "confidence": 0.9, "right": 0.8, "ece_mean": 0.12, "ece_sd": 0.02} if labels else {}
+    )
     tables["findings"] = pd.DataFrame(values.items(), columns=["measure", "value"])
     return tables
 

@@ -60,6 +60,7 @@ rule findings:
         weights=lambda wc: step_options.run_files(
             wc.task, exports.exported_model(config, wc.task), "weights.safetensors"
         ),
+        latent=lambda wc: step_options.run_files(wc.task, exports.exported_model(config, wc.task), "latent.h5ad"),
     output:
         exports.findings_files("{task}"),
     log:
@@ -80,7 +81,8 @@ rule findings:
         options=option_words({"device": config["device"], "threads": config["threads"]}),
     shell:
         "{PYTHON:q} -m gmvae.runs.biology.findings --cells {input.cells:q} --markers {input.markers:q} "
-        "--data {input.data:q} --weights {input.weights:q} --output {params.folder:q} {params.options:q} > {log:q} 2>&1"
+        "--data {input.data:q} --weights {input.weights:q} --latent {input.latent:q} --output {params.folder:q} "
+        "{params.options:q} > {log:q} 2>&1"
 
 
 rule cells:

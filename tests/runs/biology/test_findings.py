@@ -25,7 +25,13 @@ def tables_of(folder, run):
         folder / "markers.csv",
     )
     find_biology(
-        folder / "t.h5ad", folder / "markers.csv", run / "data.h5ad", run / "weights.safetensors", folder, device="cpu"
+        folder / "t.h5ad",
+        folder / "markers.csv",
+        run / "data.h5ad",
+        run / "weights.safetensors",
+        run / "latent.h5ad",
+        folder,
+        device="cpu",
     )
     assert {path.stem for path in folder.glob("*.csv")} == {*FINDINGS, "cells", "markers"}
     return {name: pd.read_csv(folder / f"{name}.csv", dtype={"cluster": str}) for name in FINDINGS}
@@ -68,7 +74,9 @@ def test_the_same_run_gives_the_same_bytes(tmp_path, run, tables):
 
 def test_a_conditional_model_predicts_the_change_of_each_gene(tmp_path, tmp_path_factory):
     run = finish_run(tmp_path_factory.mktemp("conditional"), "cgmdvae", seeds=(0,), rows={"condition": "batch"})
-    genes = tables_of(tmp_path, run)["changed_genes"]
+    tables = tables_of(tmp_path, run)
+    values, genes = tables["findings"].set_index("measure")["value"], tables["changed_genes"]
+    assert values["ece_mean"] == values["ece"] and np.isnan(values["ece_sd"])  # one seed
     assert len(genes) and genes["predicted"].notna().all() and genes["predicted"].std() > 0
 
 
@@ -101,6 +109,7 @@ def test_another_dataset_is_refused(tmp_path, run, tmp_path_factory):
             tmp_path / "m.csv",
             other / "data.h5ad",
             other / "weights.safetensors",
+            other / "latent.h5ad",
             tmp_path,
             device="cpu",
         )

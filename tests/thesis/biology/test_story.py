@@ -46,9 +46,9 @@ def test_every_fact_that_the_section_quotes_is_there_and_every_condition_is_know
     tables = made_up_tables()
     produced = set(cell_facts(tables))
     # what depends on the numbers: the other outcomes of the same tables
-    tables["findings"]["value"] = [0.9, 4, 0.9, 0.52, 0.55, 0.51, 0.5, 40, 0.1, 29, 0.7, 0.8]
+    tables["findings"]["value"] = [0.9, 4, 0.9, 0.52, 0.55, 0.51, 0.5, 40, 0.1, 29, 0.7, 0.8, 0.1, 0.02]
     produced |= set(cell_facts(tables))
-    tables["findings"]["value"] = [0.9, 4, 0.9, 0.52, 0.7, 0.66, 0.5, 40, 0.1, 29, 0.7, 0.8]
+    tables["findings"]["value"] = [0.9, 4, 0.9, 0.52, 0.7, 0.66, 0.5, 40, 0.1, 29, 0.7, 0.8, 0.1, 0.02]
     produced |= set(cell_facts(tables)) | {"filled_batch"} | {f"figure.{name}" for name in FIGURES}
     asked = set(re.findall(r"#1\.cells\.([\w.]+)\}", text)) | {
         f"figure.{name}" for name in re.findall(r"\\cellfigure\{#1\}\{(\w+)\}", text)

@@ -120,9 +120,9 @@ def predicted_change(
     """The mean change of each gene that the model predicts for control cells, [D]; NaN where it converts none."""
     if not model.conversions or model.p.name == "zero_inflated_negative_binomial":
         return np.full(adata.n_vars, np.nan)
-    mask = np.zeros(adata.n_obs, dtype=bool)
-    mask[choose_cells(np.isin(np.arange(adata.n_obs), before), CONVERTED)] = True
-    prediction = predict_cells(model, load_cells(adata, mask, arguments, device), arguments["seeds"], code, DRAWS)
+    control = adata[np.sort(np.random.default_rng(0).permutation(before)[:CONVERTED])].copy()
+    cells = load_cells(control, np.ones(control.n_obs, dtype=bool), arguments, device)
+    prediction = predict_cells(model, cells, arguments["seeds"], code, DRAWS)
     return (prediction.after - prediction.before)[0].mean(axis=0)
 
 

@@ -14,7 +14,7 @@ from gmvae.cells.biology.known_markers import best_markers, compare_with_known
 from gmvae.cells.biology.marker_tables import dot_values, shared_markers
 from gmvae.cells.biology.type_tables import compose_clusters, count_types, name_clusters, recall_by_type
 from gmvae.formats.dataset import load_dataset
-from gmvae.formats.latent import Latent
+from gmvae.formats.latent import Latent, read_latent, run_clusters, run_seeds
 from gmvae.formats.weights import load_weights
 from gmvae.formats.writing import write_csv
 from gmvae.pipeline.command import run_step
@@ -24,6 +24,7 @@ from gmvae.runs.biology.generated_cells import can_generate, compare_generated, 
 from gmvae.training.device import choose_device
 
 COMPARED = 2000  # real cells, at most, that generated ones are compared with
+FEWEST = 50  # cells that are enough for a comparison
 EMPTY = {  # columns of tables that a dataset without labels, or a model without a density, leaves empty
     "confusion": ["label", "cluster", "split", "cells"],
     "recall": ["label", "cells", "recall", "recall_train", "clusters", "taken_for"],
@@ -39,6 +40,7 @@ def find_biology(
     markers: Path,
     data: Path,
     weights: Path,
+    latent: Path,
     output: Path,
     device: str = "auto",
     threads: int = 1,
@@ -46,13 +48,15 @@ def find_biology(
 ) -> None:
     """Write tables of what the clusters of a task's cells are: genes, types, conditions, calibration, generated cells.
 
-    All are of the seed whose clusters are exported, which no label picks.
+    All are of the seed whose clusters are exported, which no label picks; the calibration error also has its mean and
+    spread over the seeds.
 
     Args:
         cells: The exported cells (.h5ad), with clusters and their probabilities.
         markers: The markers.csv of the same export.
         data: The prepared dataset (.h5ad).
         weights: The trained model (.safetensors).
+        latent: The latent of the same run (latent.h5ad).
         output: The folder of the csv files to write: clusters, dots, shared_markers, confusion, recall, calibration,
             composition, changed_genes, changes, generated and findings.
         device: Where to compute: auto, cpu or cuda.
@@ -76,6 +80,7 @@ def find_biology(
     model, arguments = select_seed(trained, description, seeds.index(seed))
     tables, values = describe_clusters(exported, prepared, table)
     typed, measures = describe_types(exported)
+    measures |= spread_calibration(exported, read_latent(latent))
     modelled, more = describe_model(exported, prepared, model, arguments, torch_device)
     tables |= {key: pd.DataFrame(columns=columns) for key, columns in EMPTY.items()} | typed | modelled
     tables["findings"] = pd.DataFrame((values | measures | more).items(), columns=["measure", "value"])
@@ -119,14 +124,32 @@ def describe_types(exported: Latent) -> tuple[dict, dict]:
         return {}, {}
     names = name_clusters(obs, int(record["K"]), bool(record["labels_observed"]))
     tables = {"confusion": count_types(obs), "recall": recall_by_type(obs, names)}
-    test = ((obs["split"] == "test") & obs["label"].notna()).to_numpy()
-    q = class_probabilities(exported.obsm["q_y"][test], names, len(obs["label"].cat.categories))
-    correct = q.argmax(axis=1) == obs["label"].cat.codes.to_numpy()[test]
-    tables["calibration"] = reliability(q.max(axis=1), correct)
-    values = {"ece": calibration_error(tables["calibration"]), "n_test": int(test.sum())}
+    confidence, correct = judge_types(obs, exported.obsm["q_y"], names)
+    tables["calibration"] = reliability(confidence, correct)
+    values = {"ece": calibration_error(tables["calibration"]), "n_test": len(correct)}
     if len(correct):
-        values |= {"confidence": float(q.max(axis=1).mean()), "right": float(correct.mean())}
+        values |= {"confidence": float(confidence.mean()), "right": float(correct.mean())}
     return tables, values
+
+
+def judge_types(obs: pd.DataFrame, q_y: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The probability of the likeliest type of each test cell with a label, and whether it is the label, [n] each."""
+    test = ((obs["split"] == "test") & obs["label"].notna()).to_numpy()
+    q = class_probabilities(q_y[test], names, len(obs["label"].cat.categories))
+    return q.max(axis=1, initial=0), q.argmax(axis=1) == obs["label"].cat.codes.to_numpy()[test]
+
+
+def spread_calibration(exported: Latent, run: Latent) -> dict[str, float]:
+    """The mean and the standard deviation of the calibration error over the seeds of the run; none without labels."""
+    if "label" not in exported.obs:
+        return {}
+    record, errors = exported.uns["gmvae"], []
+    for seed in run_seeds(run):
+        cluster = pd.Categorical(run_clusters(run, seed).astype(str))
+        obs = exported.obs[["label", "split"]].assign(cluster=cluster)
+        names = name_clusters(obs, int(record["K"]), bool(record["labels_observed"]))
+        errors.append(calibration_error(reliability(*judge_types(obs, run.obsm[f"q_y_{seed}"], names))))
+    return {"ece_mean": float(np.mean(errors)), "ece_sd": float(np.std(errors, ddof=1)) if len(errors) > 1 else np.nan}
 
 
 def describe_model(
@@ -137,7 +160,7 @@ def describe_model(
     if "condition" in prepared.obs and prepared.obs["condition"].nunique() > 1:
         types = exported.obs["label"] if "label" in exported.obs else exported.obs["cluster"]
         tables["changed_genes"], tables["changes"] = compare_conditions(prepared, types, model, arguments, device)
-    if can_generate(model):
+    if can_generate(model) and prepared.n_obs >= FEWEST:
         rows = np.sort(np.random.default_rng(0).permutation(prepared.n_obs)[:COMPARED])
         real = prepared[rows].copy()
         counts = generate_counts(model, arguments, real), redraw_counts(model, arguments, real)

@@ -89,6 +89,8 @@ def type_facts(recall: pd.DataFrame, values: dict[str, float]) -> dict[str, str]
     if "right" in values and pd.notna(values.get("ece")):
         facts |= {"ece": latex_number(values["ece"], 3), "n_test": rf"\num{{{int(values['n_test'])}}}"}
         facts |= {"right": percent(values["right"]), "confidence": percent(values["confidence"])}
+        if pd.notna(values.get("ece_sd")):
+            facts["ece_spread"] = rf"{latex_number(values['ece_mean'], 3)}\,$\pm$\,{latex_number(values['ece_sd'], 3)}"
         facts["overconfident" if values["confidence"] > values["right"] else "underconfident"] = ""
     return facts
 
