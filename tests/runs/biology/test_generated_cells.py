@@ -1,11 +1,13 @@
 """Cells that a model makes up: their distribution, and classifiers whose answer is known."""
 
+import anndata
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.stats import norm
 
-from gmvae.runs.biology.generated_cells import area_under_curve, draw_counts
+from gmvae.runs.biology.generated_cells import area_under_curve, draw_counts, take_cells
 
 
 class Dispersions:
@@ -20,6 +22,12 @@ def test_counts_have_the_mean_and_the_variance_of_the_negative_binomial():
     counts = draw_counts(Dispersions, mean, np.random.default_rng(0))
     assert counts.mean(axis=0) == pytest.approx(mean[0], rel=0.02)
     assert counts.var(axis=0) == pytest.approx(mean[0] + mean[0] ** 2 / np.array([2.0, 0.5, 20.0]), rel=0.05)
+
+
+def test_cells_of_one_condition_keep_the_numbers_of_all():
+    obs = pd.DataFrame({"condition": pd.Categorical(["a", "b", "c"] * 4)}, index=[f"cell {i}" for i in range(12)])
+    part = take_cells(anndata.AnnData(np.ones((12, 2)), obs), np.array([1, 4]))
+    assert part.obs["condition"].cat.codes.tolist() == [1, 1] and part.n_obs == 2
 
 
 @pytest.mark.parametrize("kind", ["linear", "boosted"])

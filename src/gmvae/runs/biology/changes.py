@@ -9,6 +9,7 @@ import torch
 from scipy import sparse
 from torch import nn
 
+from gmvae.runs.biology.generated_cells import take_cells
 from gmvae.runs.residual import predict_cells
 from gmvae.runs.respond import load_cells
 
@@ -120,7 +121,7 @@ def predicted_change(
     """The mean change of each gene that the model predicts for control cells, [D]; NaN where it converts none."""
     if not model.conversions or model.p.name == "zero_inflated_negative_binomial":
         return np.full(adata.n_vars, np.nan)
-    control = adata[np.sort(np.random.default_rng(0).permutation(before)[:CONVERTED])].copy()
+    control = take_cells(adata, np.sort(np.random.default_rng(0).permutation(before)[:CONVERTED]))
     cells = load_cells(control, np.ones(control.n_obs, dtype=bool), arguments, device)
     prediction = predict_cells(model, cells, arguments["seeds"], code, DRAWS)
     return (prediction.after - prediction.before)[0].mean(axis=0)

@@ -20,7 +20,13 @@ from gmvae.formats.writing import write_csv
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.runs.biology.changes import GENES, TYPES, compare_conditions
-from gmvae.runs.biology.generated_cells import can_generate, compare_generated, generate_counts, redraw_counts
+from gmvae.runs.biology.generated_cells import (
+    can_generate,
+    compare_generated,
+    generate_counts,
+    redraw_counts,
+    take_cells,
+)
 from gmvae.training.device import choose_device
 
 COMPARED = 2000  # real cells, at most, that generated ones are compared with
@@ -162,7 +168,7 @@ def describe_model(
         tables["changed_genes"], tables["changes"] = compare_conditions(prepared, types, model, arguments, device)
     if can_generate(model) and prepared.n_obs >= FEWEST:
         rows = np.sort(np.random.default_rng(0).permutation(prepared.n_obs)[:COMPARED])
-        real = prepared[rows].copy()
+        real = take_cells(prepared, rows)
         counts = generate_counts(model, arguments, real), redraw_counts(model, arguments, real)
         tables["generated"], values = compare_generated(real, *counts)
         values["n_generated"] = len(rows)

@@ -26,6 +26,22 @@ def can_generate(model: nn.Module) -> bool:
     return model.has_bound and model.p.name == LIKELIHOOD
 
 
+def take_cells(adata: anndata.AnnData, rows: np.ndarray) -> anndata.AnnData:
+    """Some cells of a dataset, with all its conditions, as a model numbers them.
+
+    Args:
+        adata: The dataset [N, D].
+        rows: Positions of the cells [n].
+
+    Returns:
+        A copy of the cells [n, D]; AnnData itself drops the conditions that none of them has.
+    """
+    part = adata[rows].copy()
+    if "condition" in adata.obs:
+        part.obs["condition"] = part.obs["condition"].cat.set_categories(adata.obs["condition"].cat.categories)
+    return part
+
+
 @torch.no_grad()
 def generate_counts(model: nn.Module, arguments: dict, adata: anndata.AnnData) -> np.ndarray:
     """Draw as many cells as there are real ones, each with the library and the condition of a real one.
