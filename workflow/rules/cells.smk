@@ -1,5 +1,5 @@
-# The clusters of cells for viewers (scanpy, cellxgene and whatever reads .h5ad or csv) and for people: a page for a browser. The
-# thesis needs none of it.
+# The clusters of cells for viewers (scanpy, cellxgene and whatever reads .h5ad or csv) and for people: a page for a browser; and
+# what they are, by genes, types and conditions, which the thesis tells.
 
 from gmvae.cells import exports
 
@@ -50,6 +50,39 @@ rule cell_page:
     shell:
         "{PYTHON:q} -m gmvae.cells.page --data {input.cells:q} --output {output.page:q} "
         "--report {output.report:q} > {log:q} 2>&1"
+
+
+rule findings:
+    input:
+        cells="results/cells/{task}.h5ad",
+        markers="results/cells/{task}/markers.csv",
+        data=lambda wc: step_options.dataset_file(config, wc.task),
+        weights=lambda wc: step_options.run_files(
+            wc.task, exports.exported_model(config, wc.task), "weights.safetensors"
+        ),
+        latent=lambda wc: step_options.run_files(wc.task, exports.exported_model(config, wc.task), "latent.h5ad"),
+    output:
+        exports.findings_files("{task}"),
+    log:
+        "results/logs/findings/{task}.log",
+    benchmark:
+        "results/logs/findings/{task}.benchmark.tsv"
+    threads: config["threads"]
+    resources:
+        gpu=int(GPU),
+    params:
+        code=lambda wc: source_digest(
+            "gmvae.runs.biology.findings",
+            *step_options.plugin_modules(
+                "models", *[config["models"][model]["module"] for model in exports.exported_model(config, wc.task)]
+            ),
+        ),
+        folder="results/cells/{task}",
+        options=option_words({"device": config["device"], "threads": config["threads"]}),
+    shell:
+        "{PYTHON:q} -m gmvae.runs.biology.findings --cells {input.cells:q} --markers {input.markers:q} "
+        "--data {input.data:q} --weights {input.weights:q} --latent {input.latent:q} --output {params.folder:q} "
+        "{params.options:q} > {log:q} 2>&1"
 
 
 rule cells:

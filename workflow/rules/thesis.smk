@@ -41,6 +41,31 @@ rule figure:
         "{params.options:q} > {log:q} 2>&1"
 
 
+rule tell_cells:
+    input:
+        cells="results/cells/{task}/cells.csv",
+        findings=exports.findings_files("{task}"),
+    output:
+        tex="results/tables/cells/{task}.tex",
+        figures=report(
+            directory("results/figures/{task}/cells"),
+            patterns=["{figure}.svg"],
+            caption="../report/cells_figure.rst",
+            category="Figures",
+            subcategory="{task}",
+            labels={"figure": "cells: {figure}"},
+        ),
+    log:
+        "results/logs/tell_cells/{task}.log",
+    benchmark:
+        "results/logs/tell_cells/{task}.benchmark.tsv"
+    params:
+        code=source_digest("gmvae.thesis.biology.story"),
+    shell:
+        "{PYTHON:q} -m gmvae.thesis.biology.story --cells {input.cells:q} --findings {input.findings:q} "
+        "--task {wildcards.task} --figures {output.figures:q} --output {output.tex:q} > {log:q} 2>&1"
+
+
 rule tabulate:
     input:
         metrics="results/metrics.csv",
@@ -199,6 +224,7 @@ rule results:
     input:
         [f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "svg")],
         [f"results/tables/{task}.tex" for task in plan.tasks(config)],
+        [f"results/tables/cells/{task}.tex" for task in exports.described_tasks(config)],
         ["results/tables/responses.tex"] if rule_options.held_out_types(config) else [],
         "results/tables/runs.tex",
         "results/tables/published.tex",

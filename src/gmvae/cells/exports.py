@@ -12,6 +12,11 @@ from gmvae.pipeline.sources import class_flag, syntax_tree
 COUNTS = {"negative_binomial", "zero_inflated_negative_binomial"}  # formats.likelihoods, which no rule imports
 FIRST = ("cgmdvae", "gmdvae")  # the models whose clusters are exported where a task has several
 
+FINDINGS = (  # the csv files of the step `findings`
+    *("clusters", "dots", "shared_markers", "confusion", "recall", "calibration", "composition"),
+    *("changed_genes", "changes", "generated", "findings"),
+)
+
 
 def exported_tasks(config: dict) -> list[str]:
     """The tasks of the study whose cells are exported.
@@ -23,6 +28,30 @@ def exported_tasks(config: dict) -> list[str]:
         The tasks on counts that have a model with components, in the study's order.
     """
     return [task for task in plan.tasks(config) if has_counts(config, task) and exported_model(config, task)]
+
+
+def described_tasks(config: dict) -> list[str]:
+    """The tasks of the study whose cells have a section in the thesis.
+
+    Args:
+        config: The checked configuration.
+
+    Returns:
+        Those whose cells are exported, without tasks that hold out a type of cells, which have a section of their own.
+    """
+    return [task for task in exported_tasks(config) if plan.held_out_type(config, task) is None]
+
+
+def findings_files(task: str) -> list[str]:
+    """The tables of a task's clusters: genes, types, conditions, generated cells.
+
+    Args:
+        task: An entry of `tasks`.
+
+    Returns:
+        Paths.
+    """
+    return [f"results/cells/{task}/{name}.csv" for name in FINDINGS]
 
 
 def exported_model(config: dict, task: str) -> list[str]:
