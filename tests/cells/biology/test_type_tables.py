@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, recall_score
 
-from gmvae.cells.biology.type_tables import compose_clusters, count_types, name_clusters, recall_by_type
+from gmvae.cells.biology.type_tables import compose_clusters, count_types, majority_types, recall_by_type
 from gmvae.metrics.scores import agreement
 
 LABELS = ["B", "NK", "T"]
@@ -27,8 +27,8 @@ def obs():
 
 
 def test_a_cluster_stands_for_the_majority_of_its_training_cells(obs):
-    assert name_clusters(obs, 7, False).tolist() == [0, 1, 2, 0, 1, 2, -1]
-    assert name_clusters(obs, 5, True).tolist() == [0, 1, 2, -1, -1]
+    assert majority_types(obs, 7, False).tolist() == [0, 1, 2, 0, 1, 2, -1]
+    assert majority_types(obs, 5, True).tolist() == [0, 1, 2, -1, -1]
 
 
 def test_counts_are_the_confusion_matrix(obs):
@@ -40,7 +40,7 @@ def test_counts_are_the_confusion_matrix(obs):
 
 
 def test_recall_is_that_of_scikit_learn_and_its_weighted_mean_the_purity(obs):
-    names = name_clusters(obs, 6, False)
+    names = majority_types(obs, 6, False)
     table = recall_by_type(obs, names)
     test = (obs["split"] == "test").to_numpy()
     truth, predicted = obs["label"].cat.codes.to_numpy(), names[obs["cluster"].astype(int)]

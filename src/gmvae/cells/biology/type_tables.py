@@ -8,7 +8,7 @@ from gmvae.metrics.scores import contingency, majority_classes
 KINDS = ("condition", "batch")  # the columns whose composition is shown
 
 
-def name_clusters(obs: pd.DataFrame, n_components: int, labels_observed: bool) -> np.ndarray:
+def majority_types(obs: pd.DataFrame, n_components: int, labels_observed: bool) -> np.ndarray:
     """The class that each component stands for.
 
     Args:

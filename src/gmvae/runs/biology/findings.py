@@ -12,7 +12,7 @@ from gmvae.cells.annotate import select_seed
 from gmvae.cells.biology.calibration import calibration_error, class_probabilities, reliability
 from gmvae.cells.biology.known_markers import best_markers, compare_with_known
 from gmvae.cells.biology.marker_tables import dot_values, shared_markers
-from gmvae.cells.biology.type_tables import compose_clusters, count_types, name_clusters, recall_by_type
+from gmvae.cells.biology.type_tables import compose_clusters, count_types, majority_types, recall_by_type
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.latent import Latent, read_latent, run_clusters, run_seeds
 from gmvae.formats.weights import load_weights
@@ -128,7 +128,7 @@ def describe_types(exported: Latent) -> tuple[dict, dict]:
     obs, record = exported.obs, exported.uns["gmvae"]
     if "label" not in obs:
         return {}, {}
-    names = name_clusters(obs, int(record["K"]), bool(record["labels_observed"]))
+    names = majority_types(obs, int(record["K"]), bool(record["labels_observed"]))
     tables = {"confusion": count_types(obs), "recall": recall_by_type(obs, names)}
     confidence, correct = judge_types(obs, exported.obsm["q_y"], names)
     tables["calibration"] = reliability(confidence, correct)
@@ -153,7 +153,7 @@ def spread_calibration(exported: Latent, run: Latent) -> dict[str, float]:
     for seed in run_seeds(run):
         cluster = pd.Categorical(run_clusters(run, seed).astype(str))
         obs = exported.obs[["label", "split"]].assign(cluster=cluster)
-        names = name_clusters(obs, int(record["K"]), bool(record["labels_observed"]))
+        names = majority_types(obs, int(record["K"]), bool(record["labels_observed"]))
         errors.append(calibration_error(reliability(*judge_types(obs, run.obsm[f"q_y_{seed}"], names))))
     return {"ece_mean": float(np.mean(errors)), "ece_sd": float(np.std(errors, ddof=1)) if len(errors) > 1 else np.nan}
 

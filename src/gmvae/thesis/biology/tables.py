@@ -18,7 +18,7 @@ def gene_list(genes: str, n: int) -> str:
     return ", ".join(rf"\textit{{{latex_text(gene)}}}" for gene in genes.split()[:n])
 
 
-def cluster_table(clusters: pd.DataFrame) -> str:
+def marker_table(clusters: pd.DataFrame) -> str:
     """One row a cluster: its cells, their majority label, its marker genes, and the known ones among these.
 
     Args:
