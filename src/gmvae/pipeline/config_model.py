@@ -17,9 +17,11 @@ from gmvae.pipeline.config_types import (
     Annotation,
     Count,
     Entry,
+    Figures,
     FromZero,
     Key,
     Keys,
+    Margins,
     Positive,
     Seeds,
     Settings,
@@ -181,16 +183,14 @@ class Model(Entry):
 
 
 class Thesis(Entry):
-    """The title page, how claims are enforced, and which figures are drawn."""
+    """The title page, how claims are judged, and which figures are drawn."""
 
     author: Text
     place: Text
     date: Text
     claims: Literal["fail", "warn"]
-    figures: Annotated[
-        dict[Key, Annotated[Literal["all"] | Keys, Field(description="the word all or a list of different tasks")]],
-        Field(description="figures, each with the word all or a list of tasks"),
-    ]
+    margins: Margins
+    figures: Figures
 
 
 class Config(Entry):
