@@ -112,6 +112,7 @@ def test_a_claim_that_the_best_rival_is_ahead_pays_for_the_choice():
 def test_controls_are_no_rivals():
     frame = pd.concat([metrics(), metrics().query("model == 'a'").assign(model="truth", value=1.0)])
     assert verdict("a.accuracy > best(*.accuracy) in t", frame) == "tested"
+    assert verdict("max(*.accuracy) < min(truth.accuracy) in t", frame) == "counted"  # unless they are named
 
 
 def test_holm_counts_every_test_of_the_text():

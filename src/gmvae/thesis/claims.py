@@ -76,6 +76,7 @@ def check_claims(
         *(claim_macro(number, claim, verdicts[claim], names) for number, claim in enumerate(verdicts, 1)),
         *(rf"\setclaim{{{claim}}}{{}}{{outside}}{{}}" for claim in path_of if claim not in verdicts),
         *comparison_macros(table, find_uses(texts, USE), names, kinds),
+        rf"\newcommand\marginsinwords{{{margins_in_words(margins, names)}}}",
         *appendix_macros(verdicts, names),
     ]
     write_text("\n".join(lines) + "\n", output)
@@ -163,6 +164,16 @@ def side_text(side: Side, names: dict) -> str:
     metric = latex_text(lower_first(names.get(side.metric, side.metric)))
     words = FUNCTION_WORDS.get(side.function, "")
     return f"{shown}{best}, {words}{metric} {latex_number(side.value, decimals(side.metric))}"
+
+
+def margins_in_words(margins: dict[str, float], names: dict) -> str:
+    """The margins of all metrics as LaTeX, those of one size together."""
+    sizes = sorted(set(margins.values()))
+    of_size = {
+        size: [latex_text(lower_first(names.get(metric, metric))) for metric in margins if margins[metric] == size]
+        for size in sizes
+    }
+    return "; ".join(rf"\num{{{size:g}}} for {', '.join(metrics)}" for size, metrics in of_size.items())
 
 
 def appendix_macros(verdicts: dict[str, list[Verdict]], names: dict) -> list[str]:

@@ -96,6 +96,8 @@ def standing_word(differences: np.ndarray) -> str:
     """
     interval = difference_interval(differences)
     low, high = interval or (differences.min(), differences.max())
+    if low == high == 0:
+        return "level with"
     every_seed = "" if interval else "in every seed "
     if low > 0:
         return f"{every_seed}above"

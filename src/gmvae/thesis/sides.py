@@ -5,8 +5,8 @@
     min(models.metric)      the smallest value of all seeds of the runs; max(...) the largest
     a number
 
-`models` are names or patterns with `*`, joined by `|`: `best(*kmeans|pca_mixture.nmi)`. In best, min and max, controls
-and the model on the other side are no rivals.
+`models` are names or patterns with `*`, joined by `|`: `best(*kmeans|pca_mixture.nmi)`. In best, min and max, the
+model on the other side is no rival, nor are controls that are not named in full.
 """
 
 import re
@@ -125,8 +125,9 @@ def read_side(
     models = [match["models"]]
     if function:
         patterns = match["models"].split("|")
-        rivals = [model for model in measured if model != other and kinds.get(model) not in CONTROLS]
+        rivals = [model for model in measured if model in patterns or kinds.get(model) not in CONTROLS]
         models = [model for model in rivals if any(fnmatchcase(model, pattern) for pattern in patterns)]
+        models = [model for model in models if model != other]
     runs = [(model, values_by_seed(table, task, model, metric)) for model in models]
     runs = sorted((run for run in runs if len(run[1])), key=lambda run: -run[1].mean())
     if not runs:
