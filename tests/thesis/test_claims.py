@@ -125,6 +125,12 @@ def test_holm_counts_every_test_of_the_text():
     assert family[texts[0]][0].p == pytest.approx(4 * sign_flip_p(np.ones(6)))
 
 
+def test_a_comparison_of_two_claims_is_one_test():
+    texts = ["a.accuracy > b.accuracy in t", "a.accuracy > b.accuracy and a.accuracy > c.accuracy in t"]
+    family = correct_verdicts({text: judge(metrics(6), text) for text in texts})
+    assert family[texts[0]][0].p == family[texts[1]][0].p == pytest.approx(2 * sign_flip_p(np.ones(6)))
+
+
 CLAIMS = [f"{left}.accuracy {sign} {right}.accuracy in t" for left in "abcd" for right in "abcd" for sign in "<>~"]
 
 

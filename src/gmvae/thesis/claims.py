@@ -11,7 +11,7 @@ import pandas as pd
 
 from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.writing import write_text
-from gmvae.metrics.catalogue import decimals
+from gmvae.metrics.catalogue import BOUNDS, decimals
 from gmvae.metrics.statistics import LEVEL
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
@@ -168,12 +168,11 @@ def side_text(side: Side, names: dict) -> str:
 
 def margins_in_words(margins: dict[str, float], names: dict) -> str:
     """The margins of all metrics as LaTeX, those of one size together."""
-    sizes = sorted(set(margins.values()))
-    of_size = {
-        size: [latex_text(lower_first(names.get(metric, metric))) for metric in margins if margins[metric] == size]
-        for size in sizes
-    }
-    return "; ".join(rf"\num{{{size:g}}} for {', '.join(metrics)}" for size, metrics in of_size.items())
+    metrics_of = {}
+    for metric, size in margins.items():
+        amount = rf"\num{{{size:g}}}{' nats' if metric in BOUNDS else ''}"
+        metrics_of.setdefault(amount, []).append(latex_text(lower_first(names.get(metric, metric))))
+    return "; ".join(f"{amount} for {', '.join(metrics)}" for amount, metrics in metrics_of.items())
 
 
 def appendix_macros(verdicts: dict[str, list[Verdict]], names: dict) -> list[str]:
@@ -183,9 +182,14 @@ def appendix_macros(verdicts: dict[str, list[Verdict]], names: dict) -> list[str
         task = latex_name(names.get(claim_task(claim), claim_task(claim)))
         values, state = claim_values(claim, of_claim, names), STATE_WORDS[claim_state(of_claim)]
         rows.append(table_row([rf"\claimtarget{{C{number}}}", task, values, state]))
-    n_tests = sum(verdict.p is not None for of_claim in verdicts.values() for verdict in of_claim)
+    tests = {
+        (claim_task(claim), match[0])
+        for claim, of_claim in verdicts.items()
+        for match, verdict in zip(parse_comparisons(claim), of_claim, strict=True)
+        if verdict.p is not None
+    }
     return [
-        rf"\newcommand\claimfamily{{{n_tests}}}",
+        rf"\newcommand\claimfamily{{{len(tests)}}}",
         rf"\newcommand\claimlevel{{\num{{{LEVEL}}}}}",
         r"\newcommand\claimrows{%",
         *rows,

@@ -17,7 +17,6 @@ only: a mean that is larger than some number would be a threshold of the author'
 
 import operator
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -143,7 +142,7 @@ def is_testable(differences: np.ndarray) -> bool:
 
 
 def correct_verdicts(verdicts: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
-    """Holm's correction over all tests of the text together.
+    """Holm's correction over all tests of the text together; a comparison that several claims share is one test.
 
     Args:
         verdicts: The verdicts by claim, as `judge_claim` gives them.
@@ -151,17 +150,25 @@ def correct_verdicts(verdicts: dict[str, list[Verdict]]) -> dict[str, list[Verdi
     Returns:
         The same with adjusted p-values, and with `holds` decided by them.
     """
-    family = [verdict.p for of_claim in verdicts.values() for verdict in of_claim if verdict.p is not None]
-    adjusted = iter(holm(family).tolist())
-    return {claim: [settle_verdict(verdict, adjusted) for verdict in of_claim] for claim, of_claim in verdicts.items()}
+    family = {
+        (claim_task(claim), match[0]): verdict.p
+        for claim, of_claim in verdicts.items()
+        for match, verdict in zip(parse_comparisons(claim), of_claim, strict=True)
+        if verdict.p is not None
+    }
+    adjusted = dict(zip(family, holm(list(family.values())).tolist(), strict=True))
+    return {
+        claim: [
+            settle_verdict(verdict, adjusted.get((claim_task(claim), match[0])))
+            for match, verdict in zip(parse_comparisons(claim), of_claim, strict=True)
+        ]
+        for claim, of_claim in verdicts.items()
+    }
 
 
-def settle_verdict(verdict: Verdict, adjusted: Iterator[float]) -> Verdict:
-    """The verdict by the next adjusted p; one that was not tested stays the same."""
-    if verdict.p is None:
-        return verdict
-    p = next(adjusted)
-    return replace(verdict, p=p, holds=verdict.holds and p <= LEVEL)
+def settle_verdict(verdict: Verdict, p: float | None) -> Verdict:
+    """The verdict by its adjusted p; one that was not tested stays the same."""
+    return verdict if p is None else replace(verdict, p=p, holds=verdict.holds and p <= LEVEL)
 
 
 def claim_state(verdicts: list[Verdict]) -> str:
