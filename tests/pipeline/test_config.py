@@ -255,6 +255,8 @@ REFUSALS = {
         "",
     ),
     "an unknown threshold": ("datasets.kang.cells.max_mit", 0.1, "datasets.kang.cells", '"max_mit"', "max_mito"),
+    "a margin of zero": ("thesis.margins.nmi", 0, "thesis.margins.nmi", "0", ""),
+    "a margin of no metric": ("thesis.margins.accuraci", 0.1, "thesis.margins", '"accuraci"', "accuracy"),
     "a date for a text": ("thesis.author", yaml.safe_load("2026-11-01"), "thesis.author", '"2026-11-01"', ""),
 }
 

@@ -31,6 +31,32 @@ NOT_EQUATIONS = (
     }
     | {f"gmvae.nn.views.{name}" for name in ("draw_views", "make_view", "choose_neighbours", "normalise_like")}
 )
+# What chapters 5 and 6 and the abstract say of results; the cards of datasets state facts about files.
+RESULTS = [
+    path
+    for path in PROSE
+    if (path.parent.name == "experiments" and path.name != "data.tex")
+    or path.name in ("experiments.tex", "discussion.tex", "abstract.tex")
+]
+KEYED = re.compile(
+    r"\\(?:result|spread|fact|named|if[a-z]+|difference|stands|rival|rivalvalue|versus|changed|[cC]ref|labelcref|label|cite"
+    r"|input|droppedcells|resulttable|resultfigure|asked|question|IfFileExists|task[a-z]+|multicolumn|parbox)\*?(?:\{[^{}]*\})+"
+    r"|p\{\d+mm\}|#\d|\\newcommand\\[a-z]+\[\d\]"
+)
+# Digits that are no results: names, and which seeds were used for trials and for the study.
+NAMED_DIGITS = re.compile(
+    r"\bM[12]\b|PBMC~(?:3|68)k|\bCD\d+|\bseeds? \d(?: to \d)?|reported are \d|at most\s+\\num\{2000\}"
+    r"|Predicted responses: \w+, 100 genes"
+)
+COMPARATIVE = re.compile(
+    r"\b(?:better|worse|higher|highest|lower|lowest|larger|largest|smaller|smallest|ahead|behind|beats?|above|below"
+    r"|more than|less than|as well as|further apart|outperforms?)\b"
+)
+COMPUTED = re.compile(r"\\(?:claim|difference|stands|versus|rival|rivalvalue|result|spread|cref)\b")
+# Sentences of the summaries that compare nothing that was measured: hopes, questions, what a later sentence computes.
+NOT_COMPARED = ("the hope was", "whether", "it does not follow", "competitors")
+SUMMARIES = ["summary", "conclusion", "findings", "held", "failed", "together"]
+
 ROW = re.compile(r"\\equationrow\{([^}]+)\}\{([^}]+)\}\{([^}]+)\}")
 
 
@@ -42,6 +68,25 @@ def source(path: Path) -> str:
 def test_no_result_is_typed(path):
     typed = DECIMAL.findall(NOT_PROSE.sub("", source(path)))
     assert not typed, f"{path.name} types {typed}: quote results by \\result"
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.name)
+def test_no_digit_of_a_result_is_typed(path):
+    """Not even a whole number: results are quoted by macros, or are part of a claim."""
+    text = NAMED_DIGITS.sub(" ", KEYED.sub(" ", NOT_PROSE.sub(" ", source(path))))
+    typed = [text[max(0, match.start() - 30) : match.end() + 10] for match in re.finditer(r"\d+", text)]
+    assert not typed, f"{path.name} types {typed}: quote results by \\result, \\difference or \\fact"
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_a_comparison_in_a_summary_is_computed(name):
+    """A sentence that says which of two is better has a claim or a figure that follows the results."""
+    text = re.sub(
+        r"\\\(.*?\\\)", "x", re.sub(r"(?<!\\)%.*", "", source(BOOK / f"experiments/{name}.tex")), flags=re.DOTALL
+    )
+    for sentence in re.split(r"(?<=[.;])(?=[\s}])|\n\n", text):
+        if COMPARATIVE.search(sentence) and not any(words in sentence.lower() for words in NOT_COMPARED):
+            assert COMPUTED.search(sentence), f"{name}.tex: {' '.join(sentence.split())}"
 
 
 @pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)

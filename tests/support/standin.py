@@ -23,6 +23,7 @@ from gmvae.pipeline.plan import (
 from gmvae.pipeline.sources import ROOT
 from gmvae.thesis.claims import check_claims
 from gmvae.thesis.numbers import write_numbers
+from gmvae.thesis.rule_options import claims_options
 from gmvae.thesis.tables.published import list_published
 from gmvae.thesis.tables.responses import tabulate_responses
 from gmvae.thesis.tables.runs import list_runs
@@ -138,7 +139,10 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
     held = {task: entry["held_out"] for task, entry in asked.items() if entry["held_out"]}
     if held:
         tabulate_responses(made / "metrics.csv", held, shown, made / "tables" / "responses.tex")
-    check_claims(made / "metrics.csv", sorted((ROOT / "thesis").rglob("*.tex")), shown, mode, made / "claims.tex")
+    judged = claims_options(config) | {"mode": mode}
+    check_claims(
+        made / "metrics.csv", sorted((ROOT / "thesis").rglob("*.tex")), shown, output=made / "claims.tex", **judged
+    )
     list_runs(listed, shown, made / "tables" / "runs.tex")
     with_k = {
         task: {

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gmvae.metrics.statistics import sign_flip_p
 from gmvae.pipeline.errors import Refused
@@ -24,8 +26,15 @@ def metrics(n_seeds: int = 8) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "model", "seed", "split", "metric", "value"])
 
 
-def verdict(claim: str, frame: pd.DataFrame | None = None) -> str:
-    return claim_state(correct_verdicts({claim: judge_claim(metrics() if frame is None else frame, claim)})[claim])
+MARGINS = {"accuracy": 0.05}
+
+
+def judge(frame: pd.DataFrame, claim: str, margins: dict = MARGINS) -> list:
+    return judge_claim(frame, claim, margins, {"truth": "truth"})
+
+
+def verdict(claim: str, frame: pd.DataFrame | None = None, margins: dict = MARGINS) -> str:
+    return claim_state(correct_verdicts({claim: judge(metrics() if frame is None else frame, claim, margins)})[claim])
 
 
 @pytest.mark.parametrize(
@@ -37,14 +46,20 @@ def verdict(claim: str, frame: pd.DataFrame | None = None) -> str:
         ("b.accuracy > c.accuracy in t", "failed"),
         ("b.accuracy ~ c.accuracy in t", "tested"),
         ("a.accuracy ~ b.accuracy in t", "failed"),
-        ("a.accuracy > d.accuracy in t", "untested"),
+        ("a.accuracy ~ d.accuracy in t", "failed"),
+        ("a.accuracy > d.accuracy in t", "tested"),
         ("d.accuracy > a.accuracy in t", "failed"),
-        ("a.accuracy > 0.5 in t", "untested"),
-        ("min(a.accuracy) > max(b.accuracy) in t", "counted"),
+        ("a.accuracy > best(*.accuracy) in t", "tested"),
+        ("d.accuracy > best(b|c.accuracy) in t", "tested"),
+        ("d.accuracy > best(*.accuracy) in t", "failed"),
+        ("d.accuracy < best(*.accuracy) in t", "tested"),
+        ("best(b|c.accuracy) < a.accuracy in t", "tested"),
+        ("min(a.accuracy) > max(b|c.accuracy) in t", "counted"),
+        ("min(d.accuracy) > max(*.accuracy) in t", "failed"),
         ("min(d.accuracy) >= 0.7 in t", "counted"),
         ("max(d.accuracy) < 0.7 in t", "failed"),
         ("a.accuracy > b.accuracy and b.accuracy ~ c.accuracy in t", "tested"),
-        ("a.accuracy > b.accuracy and a.accuracy > d.accuracy in t", "untested"),
+        ("a.accuracy > b.accuracy and min(a.accuracy) > 0.5 in t", "tested"),
         ("a.accuracy > b.accuracy and b.accuracy > c.accuracy in t", "failed"),
     ],
 )
@@ -52,28 +67,84 @@ def test_verdicts(claim, expected):
     assert verdict(claim) == expected
 
 
-def test_below_six_seeds_the_sign_decides_and_nothing_is_tested():
-    assert verdict("a.accuracy > b.accuracy in t", metrics(5)) == "untested"
-    assert verdict("b.accuracy > a.accuracy in t", metrics(5)) == "failed"
+def test_below_six_seeds_every_seed_decides_and_nothing_is_tested():
+    frame = metrics(5)
+    assert verdict("a.accuracy > b.accuracy in t", frame) == "untested"
+    assert verdict("b.accuracy > a.accuracy in t", frame) == "failed"
+    assert verdict("b.accuracy ~ c.accuracy in t", frame) == "untested"
+    assert verdict("b.accuracy ~ c.accuracy in t", frame, {"accuracy": 1e-4}) == "failed"
+    one_below = (frame.model == "a") & (frame.seed == 0)
+    frame.loc[one_below, "value"] = 0.5  # the mean of a is still the larger one
+    assert verdict("a.accuracy > b.accuracy in t", frame) == "failed"
 
 
-def test_holm_counts_every_directed_test_of_the_text():
+def test_two_results_that_no_seed_changes_are_not_tested():
+    frame = metrics()
+    frame.loc[frame.model == "c", "value"] = 0.6
+    assert verdict("d.accuracy > c.accuracy in t", frame) == "untested"
+
+
+def test_wide_scatter_is_no_evidence_of_equality():
+    """With few seeds a plain test would not tell them apart, and that used to pass for equality."""
+    frame = metrics()
+    scattered = frame.model.isin(["b"])
+    frame.loc[scattered, "value"] += np.tile([0.2, -0.2, 0.15, -0.15], scattered.sum() // 4)
+    assert verdict("b.accuracy ~ c.accuracy in t", frame) == "failed"
+
+
+def test_a_claim_of_equality_is_against_the_margin_of_its_metric():
+    assert verdict("a.accuracy ~ b.accuracy in t", margins={"accuracy": 0.5}) == "tested"
+    with pytest.raises(Refused, match=r"thesis\.margins has no accuracy"):
+        verdict("b.accuracy ~ c.accuracy in t", margins={"nmi": 0.1})
+
+
+def test_a_claim_against_the_best_rival_holds_against_each():
+    of_each = [judge(metrics(), f"a.accuracy > {rival}.accuracy in t")[0].p for rival in "bcd"]
+    (against_best,) = judge(metrics(), "a.accuracy > best(*.accuracy) in t")
+    assert against_best.p == max(of_each) and against_best.right.model == "d"
+
+
+def test_a_claim_that_the_best_rival_is_ahead_pays_for_the_choice():
+    (alone,), (chosen,) = (judge(metrics(), f"b.accuracy < {side} in t") for side in ("a.accuracy", "best(*.accuracy)"))
+    assert chosen.right.model == "a" and chosen.p == pytest.approx(3 * alone.p)
+
+
+def test_controls_are_no_rivals():
+    frame = pd.concat([metrics(), metrics().query("model == 'a'").assign(model="truth", value=1.0)])
+    assert verdict("a.accuracy > best(*.accuracy) in t", frame) == "tested"
+    assert verdict("max(*.accuracy) < min(truth.accuracy) in t", frame) == "counted"  # unless they are named
+
+
+def test_holm_counts_every_test_of_the_text():
     frame = metrics(6)  # the smallest p is 1/64: alone a claim holds, among four it cannot
     assert verdict("a.accuracy > b.accuracy in t", frame) == "tested"
     texts = ["a.accuracy > b.accuracy in t", "a.accuracy > c.accuracy in t", "b.accuracy < a.accuracy in t"]
-    texts += ["c.accuracy < a.accuracy in t", "b.accuracy ~ c.accuracy in t", "a.accuracy > d.accuracy in t"]
-    family = correct_verdicts({text: judge_claim(frame, text) for text in texts})
-    assert [claim_state(family[text]) for text in texts] == ["failed"] * 4 + ["tested", "untested"]
+    texts += ["b.accuracy ~ c.accuracy in t", "min(a.accuracy) > max(d.accuracy) in t"]
+    family = correct_verdicts({text: judge(frame, text) for text in texts})
+    assert [claim_state(family[text]) for text in texts] == ["failed"] * 4 + ["counted"]
     assert family[texts[0]][0].p == pytest.approx(4 * sign_flip_p(np.ones(6)))
 
 
-def test_a_rank_correlation_can_be_claimed():
-    frame = metrics()
-    objective = frame[frame.model == "a"].assign(metric="objective", value=lambda rows: -rows.value)
-    frame = pd.concat([frame, objective])
-    assert verdict("rank(a.accuracy) <= -1 in t", frame) == "counted"
-    assert verdict("rank(a.accuracy) > 0 in t", frame) == "failed"
-    assert verdict("rank(a.accuracy) > 0 in t", frame[frame.seed == 0]) == "untested"  # there is none
+def test_a_comparison_of_two_claims_is_one_test():
+    texts = ["a.accuracy > b.accuracy in t", "a.accuracy > b.accuracy and a.accuracy > c.accuracy in t"]
+    family = correct_verdicts({text: judge(metrics(6), text) for text in texts})
+    assert family[texts[0]][0].p == family[texts[1]][0].p == pytest.approx(2 * sign_flip_p(np.ones(6)))
+
+
+CLAIMS = [f"{left}.accuracy {sign} {right}.accuracy in t" for left in "abcd" for right in "abcd" for sign in "<>~"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sets(st.sampled_from(CLAIMS), min_size=1, max_size=12), st.sampled_from(CLAIMS), st.integers(6, 9))
+def test_more_claims_make_no_claim_easier(texts, another, n_seeds):
+    """Neither one of a difference nor one of equality."""
+    frame = metrics(n_seeds)
+    judged = {text: judge(frame, text) for text in sorted(texts | {another})}
+    fewer = correct_verdicts({text: judged[text] for text in texts - {another}})
+    more = correct_verdicts(judged)
+    for text, of_claim in fewer.items():
+        assert all(wide.p is None or wide.p >= narrow.p for narrow, wide in zip(of_claim, more[text], strict=True))
+        assert claim_state(more[text]) in (claim_state(of_claim), "failed")
 
 
 @pytest.mark.parametrize(
@@ -90,21 +161,29 @@ def test_a_claim_that_does_not_parse_is_refused(claim):
         ("a.accuracy > e.accuracy in t", "e.accuracy in t; .*a, b, c, d"),
         ("a.accuracy > b in t", "`b`"),
         ("min(a.accuracy > b.accuracy in t", r"`min\(a.accuracy`"),
-        ("a.accuracy ~ 0.5 in t", "two models"),
+        ("a*.accuracy > b.accuracy in t", r"`a\*.accuracy`"),
+        ("rank(a.accuracy) < 0.8 in t", r"`rank\(a.accuracy\)`"),
+        ("a.accuracy ~ 0.5 in t", "stand with min"),
+        ("a.accuracy > 0.5 in t", "stand with min"),
+        ("a.accuracy >= b.accuracy in t", "stand with min"),
+        ("a.accuracy > min(b.accuracy) in t", "stand with min"),
+        ("a.accuracy ~ best(*.accuracy) in t", "two models"),
+        ("best(a.accuracy) > best(b.accuracy) in t", "one model"),
+        ("a.accuracy > b.nmi in t", "two metrics"),
     ],
 )
 def test_a_side_that_was_not_measured_or_does_not_parse_is_refused(claim, message):
+    frame = pd.concat([metrics(), metrics().assign(metric="nmi")])
     with pytest.raises(Refused, match=message):
-        judge_claim(metrics(), claim)
+        judge(frame, claim)
 
 
 def claims_file(folder, text: str, mode: str) -> str:
     """The claims.tex of a text, from the metrics above."""
     (folder / "text.tex").write_text(text)
     metrics().to_csv(folder / "metrics.csv", index=False)
-    check_claims(
-        folder / "metrics.csv", [folder / "text.tex"], {"a": "Model A", "t": "Task"}, mode, folder / "claims.tex"
-    )
+    names = {"a": "Model A", "t": "Task"}
+    check_claims(folder / "metrics.csv", [folder / "text.tex"], names, mode, MARGINS, {}, folder / "claims.tex")
     return (folder / "claims.tex").read_text()
 
 
@@ -124,10 +203,12 @@ def test_in_mode_warn_a_false_claim_is_marked_with_its_values(tmp_path):
 
 def test_true_claims_are_numbered_and_listed(tmp_path):
     text = claims_file(
-        tmp_path, "\\claim{a.accuracy\n  > b.accuracy in t}{x} \\claim{d.accuracy > b.accuracy in t}{y}", "fail"
+        tmp_path,
+        "\\claim{a.accuracy\n  > b.accuracy in t}{x} \\claim{min(d.accuracy) > max(b.accuracy) in t}{y}",
+        "fail",
     )
     assert r"\setclaim{a.accuracy > b.accuracy in t}{C1}{tested}" in text
-    assert r"\setclaim{d.accuracy > b.accuracy in t}{C2}{untested}" in text
+    assert r"\setclaim{min(d.accuracy) > max(b.accuracy) in t}{C2}{counted}" in text
     assert r"\newcommand\claimfamily{1}" in text and r"\claimtarget{C2} & Task" in text
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.numbers import write_numbers
+from gmvae.thesis.numbers import largest_share_error, rank_text, write_numbers
 from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_number, latex_text, lower_first
 
 NAMES = {"a": "Model α_1", "t": "Task", "negative_binomial": "negative binomial"}
@@ -166,3 +166,22 @@ def test_what_is_no_number_is_a_dash():
 
 def test_special_characters_are_escaped():
     assert latex_text("50% & {a_b} ~") == r"50\% \& \{a\_b\} \textasciitilde{}"
+
+
+def test_no_share_of_drawn_rows_scatters_more_than_the_largest_error():
+    draws = np.random.default_rng(0)
+    scatter = {share: (draws.binomial(140, share, 20_000) / 140).std() for share in (0.1, 0.5, 0.8)}
+    assert scatter[0.5] == pytest.approx(largest_share_error(140), rel=0.02) == max(scatter.values())
+
+
+def test_a_rank_correlation_has_its_interval_where_seeds_suffice():
+    assert rank_text(0.5, 3) == r"\num{0.50}"
+    assert rank_text(0.2, 10).endswith("which includes zero)")
+    assert rank_text(0.95, 10).endswith("which does not include zero)")
+
+
+def test_a_run_with_an_elbo_has_its_whole_divergence(folder):
+    rows = [("t", "a", 0, "test", metric, value) for metric, value in (("kl_z", 2.0), ("kl_y", 1.5), ("elbo", -9.0))]
+    pd.concat([metrics(), pd.DataFrame(rows, columns=metrics().columns)]).to_csv(folder / "metrics.csv", index=False)
+    write_numbers(folder / "metrics.csv", [folder / "d.h5ad"], TASKS, [], NAMES, FRONT, folder / "numbers.tex")
+    assert r"\setresult{t.a.divergence.mean}{\num{3.50}}" in (folder / "numbers.tex").read_text()

@@ -195,7 +195,7 @@ rule claims:
         "results/logs/claims.benchmark.tsv"
     params:
         code=source_digest("gmvae.thesis.claims"),
-        options=option_words({"names": NAMES, "mode": config["thesis"]["claims"]}),
+        options=option_words({"names": NAMES, **rule_options.claims_options(config)}),
     shell:
         "{PYTHON:q} -m gmvae.thesis.claims --metrics {input.metrics:q} --texts {input.texts:q} {params.options:q} "
         "--output {output:q} > {log:q} 2>&1"

@@ -11,6 +11,7 @@ COMPONENTS = ("occupancy", "effective_components")  # how many components are in
 SOFT_ASSIGNMENT = ("effective_components", "disagreement")  # of the models whose components have responsibilities
 BOUNDS = ("elbo", "bound")
 NOT_IN_ELBO = ("kl_cluster",)  # IDEC's clustering loss: a divergence, but no term of an ELBO
+DIVERGENCE = "divergence"  # the sum of all divergences of an ELBO; the text computes it: see thesis/comparable.py
 
 # Columns of the first panel of a task's table.
 AGREEMENT_COLUMNS = ("accuracy", "purity", "purity_coarse", "purity_fine", "nmi", "ari")
@@ -58,7 +59,7 @@ def decimals(metric: str) -> int:
     """
     if metric in SHARES or metric.startswith("response_"):
         return 3
-    return 2 if metric.startswith("kl_") else 1
+    return 2 if metric.startswith("kl_") or metric == DIVERGENCE else 1
 
 
 def elbo_terms(metrics: set[str]) -> list[str]:

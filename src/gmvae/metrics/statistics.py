@@ -1,9 +1,10 @@
-"""What results of several seeds can show: an exact paired test, Holm's correction, the picked seed, rank correlation.
+"""What results of several seeds can show: exact paired tests and intervals, Holm's correction, rank correlation.
 
 Seeds are replicates of training on one dataset, not of the data: a result holds for these rows.
 """
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,70 @@ def two_sided_p(differences: np.ndarray) -> float:
     """
     differences = np.asarray(differences, dtype=float)
     return min(1.0, 2 * min(sign_flip_p(differences), sign_flip_p(-differences)))
+
+
+def equivalence_p(differences: np.ndarray, margin: float) -> float:
+    """The p-value of two one-sided sign-flip tests: small where the mean difference is surely within the margin.
+
+    The null hypothesis is that the difference is as large as the margin, so that equality has to be shown.
+
+    Args:
+        differences: One difference per seed, [n].
+        margin: The largest difference that counts as none, above 0.
+
+    Returns:
+        The larger of the two one-sided p-values.
+
+    Raises:
+        Refused: There are too few or too many seeds for `sign_flip_p`.
+
+    Source: Schuirmann 1987; thesis, eq:equivalence.
+    """
+    differences = np.asarray(differences, dtype=float)
+    return max(sign_flip_p(margin + differences), sign_flip_p(margin - differences))
+
+
+def difference_interval(differences: np.ndarray) -> tuple[float, float] | None:
+    """The exact interval of a mean difference: the values that the two-sided sign-flip test does not reject.
+
+    The means of the 2^n - 1 non-empty subsets cut the line into 2^n parts that are equally likely to hold the centre.
+
+    Args:
+        differences: One difference per seed, [n].
+
+    Returns:
+        Its two ends, at the confidence 1 - LEVEL or a little above; None below TESTED_FROM or above EXACT_UP_TO seeds.
+
+    Source: Hartigan 1969; thesis, eq:interval.
+    """
+    sums, counts = np.zeros(1), np.zeros(1)
+    n_seeds = len(differences)
+    if not TESTED_FROM <= n_seeds <= EXACT_UP_TO:
+        return None
+    for difference in differences:
+        sums, counts = np.concatenate([sums, sums + difference]), np.concatenate([counts, counts + 1])
+    means = np.sort(sums[1:] / counts[1:])
+    n_outside = int(LEVEL / 2 * 2**n_seeds)  # parts left out at each end
+    return float(means[n_outside - 1]), float(means[-n_outside])
+
+
+def rank_interval(correlation: float, n_seeds: int) -> tuple[float, float] | None:
+    """An approximate interval of Spearman's correlation, at the confidence 1 - LEVEL.
+
+    Args:
+        correlation: The correlation.
+        n_seeds: The number of pairs that it was counted on.
+
+    Returns:
+        Its two ends; None where the correlation is not strictly between -1 and 1, or below TESTED_FROM pairs.
+
+    Source: Bonett and Wright 2000, Fisher's transformation with their variance; thesis, eq:rank-interval.
+    """
+    if not abs(correlation) < 1 or n_seeds < TESTED_FROM:
+        return None
+    half = NormalDist().inv_cdf(1 - LEVEL / 2) * np.sqrt((1 + correlation**2 / 2) / (n_seeds - 3))
+    centre = np.arctanh(correlation)
+    return float(np.tanh(centre - half)), float(np.tanh(centre + half))
 
 
 def holm(p: Sequence[float]) -> np.ndarray:

@@ -60,6 +60,8 @@ def check_config(config: object) -> None:
             check_phases(config, task, model)
             check_balance(config, task, model)
         check_graph(config, task)
+    for metric in config["thesis"]["margins"]:
+        check_name(["thesis", "margins"], metric, config["names"])
     for name, figure_tasks in config["thesis"]["figures"].items():
         check_file(["thesis", "figures"], "figure", name)
         for task in [] if figure_tasks == "all" else figure_tasks:

@@ -16,10 +16,12 @@ from gmvae.pipeline.config_types import (
     AboveZero,
     Count,
     Entry,
+    Figures,
     FromZero,
     HeldOut,
     Key,
     Keys,
+    Margins,
     Positive,
     Seeds,
     Settings,
@@ -179,16 +181,14 @@ class Model(Entry):
 
 
 class Thesis(Entry):
-    """The title page, how claims are enforced, and which figures are drawn."""
+    """The title page, how claims are judged, and which figures are drawn."""
 
     author: Text
     place: Text
     date: Text
     claims: Literal["fail", "warn"]
-    figures: Annotated[
-        dict[Key, Annotated[Literal["all"] | Keys, Field(description="the word all or a list of different tasks")]],
-        Field(description="figures, each with the word all or a list of tasks"),
-    ]
+    margins: Margins
+    figures: Figures
 
 
 class Config(Entry):

@@ -43,6 +43,11 @@ Seeds = Annotated[
     Field(min_length=1, description="a list of different whole numbers from 0, at least one"),
     Different,
 ]
+Figures = Annotated[
+    dict[Key, Annotated[Literal["all"] | Keys, Field(description="the word all or a list of different tasks")]],
+    Field(description="figures, each with the word all or a list of tasks"),
+]
+Margins = Annotated[dict[Key, AboveZero], Field(description="metrics with the largest difference that counts as none")]
 Setting = Annotated[
     str | int | float | bool | list[Any], Field(description="a text, a number, true, false or a list of these")
 ]

@@ -11,9 +11,10 @@ from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.quality import count_removals, drops_most
 from gmvae.formats.writing import write_text
 from gmvae.metrics.catalogue import decimals
-from gmvae.metrics.statistics import picked_seed, rank_correlation, values_by_seed
+from gmvae.metrics.statistics import picked_seed, rank_correlation, rank_interval, values_by_seed
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
+from gmvae.thesis.comparable import add_divergences
 from gmvae.thesis.tabular import header_line
 from gmvae.thesis.typeset import (
     NAME_LETTERS,
@@ -44,7 +45,7 @@ def write_numbers(
     Raises:
         Refused: A task has no rows in the metrics, or a dataset is not readable.
     """
-    table = read_metrics(metrics)
+    table = add_divergences(read_metrics(metrics))
     absent = sorted(set(tasks) - set(table.task))
     if absent:
         raise Refused(f"{metrics}: no rows of task {', '.join(absent)}; run `snakemake --cores all {metrics}`")
@@ -116,7 +117,17 @@ def metric_statistics(table: pd.DataFrame, task: str, model: str, metric: str) -
         values["picked"] = by_seed[picked]
     stats = {stat: latex_number(value, decimals(metric)) for stat, value in values.items()}
     rank = rank_correlation(table, task, model, metric)
-    return stats if np.isnan(rank) else stats | {"rank": latex_number(rank, 2)}
+    return stats if np.isnan(rank) else stats | {"rank": rank_text(rank, len(by_seed))}
+
+
+def rank_text(rank: float, n_seeds: int) -> str:
+    """A rank correlation with its interval, and whether that includes zero, as LaTeX; alone where it has none."""
+    interval = rank_interval(rank, n_seeds)
+    if interval is None:
+        return latex_number(rank, 2)
+    low, high = (latex_number(end, 2) for end in interval)
+    words = "includes" if interval[0] <= 0 <= interval[1] else "does not include"
+    return f"{latex_number(rank, 2)} ({low} to {high}, which {words} zero)"
 
 
 def dataset_facts(path: Path, names: dict) -> dict[str, str]:
@@ -138,8 +149,24 @@ def dataset_facts(path: Path, names: dict) -> dict[str, str]:
         sizes = obs["label"].value_counts()
         counts |= {"smallest": int(sizes.min()), "largest": int(sizes.max())}
     facts = {key: rf"\num{{{count}}}" for key, count in counts.items()}
+    if counts["test"]:
+        facts["row_error"] = latex_number(largest_share_error(counts["test"]), 3)
     facts |= quality_facts(quality) if quality else {}
     return facts | {"likelihood": latex_text(names.get(likelihood, likelihood))}
+
+
+def largest_share_error(n_rows: int) -> float:
+    """The largest standard error, over the draw of the rows, of a share that is counted on them.
+
+    Args:
+        n_rows: How many rows there are, at least 1.
+
+    Returns:
+        That of a share of one half.
+
+    Source: thesis, eq:row-error.
+    """
+    return 0.5 / n_rows**0.5
 
 
 def quality_facts(quality: dict) -> dict[str, str]:

@@ -164,6 +164,23 @@ def numbers_tasks(config: dict) -> dict[str, dict]:
     return {task: {key: config["tasks"][task][key] for key in keys} | held.get(task, {}) for task in plan.tasks(config)}
 
 
+def claims_options(config: dict) -> dict:
+    """How the claims of the thesis are judged.
+
+    Args:
+        config: The checked configuration.
+
+    Returns:
+        mode, margins by metric, and kinds: by model of the study its module, baseline or response.
+    """
+    kinds = {}
+    for model in sorted({model for task in plan.tasks(config) for model in plan.models(config, task)}):
+        entry = config["models"][model]
+        kinds[model] = next(entry[key] for key in ("module", "baseline", "response") if key in entry)
+    margins = step_options.with_sorted_keys(config["thesis"]["margins"])
+    return {"mode": config["thesis"]["claims"], "margins": margins, "kinds": kinds}
+
+
 def title_page(config: dict) -> dict[str, str]:
     """What the title page says.
 

@@ -1,53 +1,46 @@
 r"""The language of claims, and the verdict of the results on one.
 
     side  relation  side  in  task        joined by ` and ` where a sentence claims several things
-    side:      model.metric (its mean over seeds on the test split), a number, min(model.metric), max(model.metric), or
-               rank(model.metric), the rank correlation over seeds of training objective and metric
-    relation:  >  <  >=  <=   with their usual meaning
-               ~              the test does not separate the two models
+    side:      see sides.py
+    relation:  >  <       one mean is larger: tested in the claim's direction
+               ~          the two are equal but for a margin: tested against a difference of the margin, both ways
+               >= <=      facts about every seed: min(...), max(...) and numbers; > and < too stand between these
 
-`>`, `<` and `~` between two models are tested by the exact paired sign-flip test, one-sided in the claim's direction or
-two-sided. The p-values are corrected by Holm: those of all `>` and `<` of the text together, and those of all `~`.
-Below six seeds, or where a side does not vary with the seed, the sign of the mean difference decides, and the claim
-counts as not tested. A comparison without means (minima, maxima, ranks, numbers) is counted: there is nothing to test.
+The tests are exact paired sign-flip tests. A claim against best(...) has to hold against every one of the rivals; one
+that the best rival is ahead pays for the choice among them. The p-values of all tests of the text are corrected
+together by Holm, and a small one speaks for the sentence, also for `~`: more claims make none of them easier.
+
+Below six seeds, or where neither side varies with the seed, a claim holds if every seed bears it out, and counts as not
+tested. A comparison of minima, maxima and numbers is counted: there is nothing to test. A number stands beside them
+only: a mean that is larger than some number would be a threshold of the author's own choice.
 """
 
-import math
 import operator
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
-from gmvae.metrics.statistics import (
-    LEVEL,
-    holm,
-    paired_differences,
-    rank_correlation,
-    sign_flip_p,
-    two_sided_p,
-    values_by_seed,
-)
+from gmvae.metrics.statistics import LEVEL, TESTED_FROM, equivalence_p, holm, sign_flip_p
 from gmvae.pipeline.errors import Refused
+from gmvae.thesis.sides import SIDE_FORMS, Side, paired_by_rival, read_sides
 
 COMPARISON = re.compile(r"(?P<left>\S+)\s+(?P<relation>>=|<=|>|<|~)\s+(?P<right>\S+)")
-SIDE = re.compile(r"(?:(?P<statistic>min|max|rank)\()?(?P<model>[a-z][a-z0-9_]*)\.(?P<metric>[a-z][a-z0-9_]*)\)?")
-FORM = (
-    "model.metric > model.metric in task, with >, <, >=, <= or ~, min(...), max(...), rank(...) or a number as a side"
-)
+FORM = f"side > side in task, with >, <, >=, <= or ~; a side is {SIDE_FORMS}"
 RELATIONS = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one comparison: both values, how it was decided, p where it was tested, and whether it holds."""
+    """The outcome of one comparison: both sides, how it was decided, p where it was tested, and whether it holds."""
 
-    left: float
-    right: float
-    kind: str  # directed, alike (both tested), untested or counted
+    left: Side
+    right: Side
+    kind: str  # tested, untested or counted
     holds: bool
     p: float | None = None
+    margin: float | None = None
 
 
 def claim_task(claim: str) -> str:
@@ -80,66 +73,76 @@ def parse_comparisons(claim: str) -> list[re.Match]:
     return [COMPARISON.fullmatch(part) for part in claim.rpartition(" in ")[0].split(" and ")]
 
 
-def judge_claim(table: pd.DataFrame, claim: str) -> list[Verdict]:
+def judge_claim(table: pd.DataFrame, claim: str, margins: dict, kinds: dict[str, str]) -> list[Verdict]:
     """The verdict on each comparison of a claim, before Holm's correction.
 
     Args:
         table: The collected metrics.
         claim: The claim.
+        margins: By metric, the largest difference that counts as none.
+        kinds: By model, the file of the package that makes it.
 
     Returns:
         A verdict for each comparison.
 
     Raises:
-        Refused: The claim has another form, or a side of it was not measured.
+        Refused: The claim has another form, a side of it was not measured, or its sides do not mean the same.
     """
-    task = claim_task(claim)
-    verdicts = []
+    task, verdicts = claim_task(claim), []
     for match in parse_comparisons(claim):
-        left, right = (side_values(table, match[side], task) for side in ("left", "right"))
-        verdicts.append(compare_sides(left, right, match["relation"]))
+        left, right = read_sides(table, (match["left"], match["right"]), task, kinds)
+        verdicts.append(compare_sides(left, right, match["relation"], margins))
     return verdicts
 
 
-def side_values(table: pd.DataFrame, side: str, task: str) -> pd.Series | float:
-    """The values by seed of a side; of a number, a minimum, a maximum or a rank correlation that number."""
-    try:
-        return float(side)
-    except ValueError:
-        match = SIDE.fullmatch(side)
-    if not match or (match["statistic"] is None) == side.endswith(")"):
-        raise Refused(f"`{side}` is no side of a claim; allowed: {FORM}")
-    by_seed = values_by_seed(table, task, match["model"], match["metric"])
-    if by_seed.empty:
-        models = table[(table.task == task) & (table.metric == match["metric"])].model.unique()
-        listed = ", ".join(sorted(models)) or "none"
-        raise Refused(f"the results have no {side} in {task}; models with {match['metric']}: {listed}")
-    if match["statistic"] == "rank":
-        return rank_correlation(table, task, match["model"], match["metric"])
-    return float(by_seed.agg(match["statistic"])) if match["statistic"] else by_seed
-
-
-def compare_sides(left: pd.Series | float, right: pd.Series | float, relation: str) -> Verdict:
-    """The verdict on one comparison: by the paired test where it can be made, else by the sign of the difference."""
-    with_seeds = [isinstance(side, pd.Series) for side in (left, right)]
-    means = [float(side.mean()) if isinstance(side, pd.Series) else side for side in (left, right)]
-    if any(math.isnan(mean) for mean in means):  # with one seed there is no rank correlation
-        return Verdict(*means, "untested", True)
-    differences = paired_differences(left, right) if all(with_seeds) else None
+def compare_sides(left: Side, right: Side, relation: str, margins: dict) -> Verdict:
+    """The verdict on one comparison: counted for facts about every seed, else tested where it can be."""
+    facts = [not side.runs or side.function in ("min", "max") for side in (left, right)]
+    if all(facts) and relation != "~":
+        return Verdict(left, right, "counted", RELATIONS[relation](left.value, right.value))
+    if any(facts) or relation in (">=", "<="):
+        raise Refused(f"`{left.text} {relation} {right.text}`: numbers, >=, <= stand with min(...), max(...) only")
     if relation == "~":
-        if not all(with_seeds):
-            raise Refused("~ compares two models, not a model and a number")
-        if differences is None:
-            return Verdict(*means, "untested", True)
-        return Verdict(*means, "alike", True, two_sided_p(differences))
-    holds = RELATIONS[relation](*means)
-    if differences is None or relation in (">=", "<="):
-        return Verdict(*means, "untested" if any(with_seeds) else "counted", holds)
-    return Verdict(*means, "directed", holds, sign_flip_p(differences if relation == ">" else -differences))
+        return judge_equality(left, right, margins)
+    if left.function and right.function:
+        raise Refused(f"`{left.text} {relation} {right.text}`: best(...) is compared with one model")
+    return judge_direction(left, right, relation)
+
+
+def judge_equality(left: Side, right: Side, margins: dict) -> Verdict:
+    """The verdict on a claim that two models differ by less than the metric's margin."""
+    if left.function or right.function:
+        raise Refused(f"`{left.text} ~ {right.text}`: ~ compares two models")
+    if left.metric not in margins:
+        raise Refused(f"`{left.text} ~ {right.text}`: thesis.margins has no {left.metric}; add how much counts as none")
+    margin, differences = margins[left.metric], paired_by_rival(left, right)[0]
+    if not is_testable(differences):
+        return Verdict(left, right, "untested", bool(np.all(np.abs(differences) < margin)), None, margin)
+    holds = abs(float(np.mean(differences))) < margin
+    return Verdict(left, right, "tested", holds, equivalence_p(differences, margin), margin)
+
+
+def judge_direction(left: Side, right: Side, relation: str) -> Verdict:
+    """The verdict on a claim that one mean is larger, of or against several rivals where there are any."""
+    sign = 1 if relation == ">" else -1
+    by_rival = [sign * differences for differences in paired_by_rival(left, right)]
+    # `a > best(...)` is about all rivals, `a < best(...)` about the best of them
+    against_all = (right.function == "best") == (relation == ">")
+    needed = by_rival if against_all else by_rival[:1]
+    holds = all(np.mean(differences) > 0 for differences in needed)
+    if not all(is_testable(differences) for differences in by_rival):
+        return Verdict(left, right, "untested", all(bool(np.all(differences > 0)) for differences in needed))
+    p = [sign_flip_p(differences) for differences in by_rival]
+    return Verdict(left, right, "tested", holds, max(p) if against_all else min(1.0, p[0] * len(p)))
+
+
+def is_testable(differences: np.ndarray) -> bool:
+    """Whether there are enough seeds, and one side varies with them."""
+    return len(differences) >= TESTED_FROM and bool(np.ptp(differences) > 0)
 
 
 def correct_verdicts(verdicts: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
-    """Holm's correction: over all directed comparisons of the text together, and over all `~` together.
+    """Holm's correction over all tests of the text together; a comparison that several claims share is one test.
 
     Args:
         verdicts: The verdicts by claim, as `judge_claim` gives them.
@@ -147,20 +150,25 @@ def correct_verdicts(verdicts: dict[str, list[Verdict]]) -> dict[str, list[Verdi
     Returns:
         The same with adjusted p-values, and with `holds` decided by them.
     """
-    adjusted = {}
-    for kind in ("directed", "alike"):
-        family = [verdict.p for of_claim in verdicts.values() for verdict in of_claim if verdict.kind == kind]
-        adjusted[kind] = iter(holm(family).tolist())
-    return {claim: [settle_verdict(verdict, adjusted) for verdict in of_claim] for claim, of_claim in verdicts.items()}
+    family = {
+        (claim_task(claim), match[0]): verdict.p
+        for claim, of_claim in verdicts.items()
+        for match, verdict in zip(parse_comparisons(claim), of_claim, strict=True)
+        if verdict.p is not None
+    }
+    adjusted = dict(zip(family, holm(list(family.values())).tolist(), strict=True))
+    return {
+        claim: [
+            settle_verdict(verdict, adjusted.get((claim_task(claim), match[0])))
+            for match, verdict in zip(parse_comparisons(claim), of_claim, strict=True)
+        ]
+        for claim, of_claim in verdicts.items()
+    }
 
 
-def settle_verdict(verdict: Verdict, adjusted: dict[str, Iterator[float]]) -> Verdict:
-    """The verdict by the next adjusted p of its kind; one that was not tested stays the same."""
-    if verdict.p is None:
-        return verdict
-    p = next(adjusted[verdict.kind])
-    holds = p > LEVEL if verdict.kind == "alike" else verdict.holds and p <= LEVEL
-    return replace(verdict, p=p, holds=holds)
+def settle_verdict(verdict: Verdict, p: float | None) -> Verdict:
+    """The verdict by its adjusted p; one that was not tested stays the same."""
+    return verdict if p is None else replace(verdict, p=p, holds=verdict.holds and p <= LEVEL)
 
 
 def claim_state(verdicts: list[Verdict]) -> str:
