@@ -327,6 +327,6 @@ print(json.dumps([time.process_time(), resource.getrusage(resource.RUSAGE_SELF).
     seconds, gigabytes = json.loads(run.stdout.splitlines()[-1])
     assert seconds < 20 and gigabytes < 1
     assert ("genes, the most frequent ones among them: min_genes 200: about 0" in run.stdout) == by_columns
-    assert "holds whole numbers up to 7" in run.stdout
+    assert "holds whole numbers up to 7" in run.stdout, run.stdout
     entry = yaml.safe_load((tmp_path / "mine.yaml").read_text())["datasets"]["mine"]
     assert entry["settings"]["label"] == "cell_type"

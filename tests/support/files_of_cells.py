@@ -53,10 +53,11 @@ def blood_cells(matrix: object = None) -> anndata.AnnData:
     return anndata.AnnData(blood_counts().copy() if matrix is None else matrix, obs=obs.copy(), var=var.copy())
 
 
-def write_tenx_h5(path: Path, version: int = 3) -> None:
-    """An .h5 of Cell Ranger, from version 3 on with antibodies."""
-    obs, var = blood_tables()
-    counts = sparse.hstack([blood_counts(), blood_counts()[:, :N_ANTIBODIES]]) if version == 3 else blood_counts()
+def write_tenx_h5(path: Path, version: int = 3, cells: anndata.AnnData | None = None) -> None:
+    """An .h5 of Cell Ranger, from version 3 on with antibodies; of the blood cells, or of others with gene_ids."""
+    cells = blood_cells() if cells is None else cells
+    obs, var = cells.obs, cells.var
+    counts = sparse.hstack([cells.X, cells.X[:, :N_ANTIBODIES]]) if version == 3 else cells.X
     counts = sparse.csr_matrix(counts).astype(np.int32)
     antibodies = [f"CD{j}" for j in range(N_ANTIBODIES)] if version == 3 else []
     columns = {
@@ -77,14 +78,17 @@ def write_tenx_h5(path: Path, version: int = 3) -> None:
             group[part] = np.array(columns[name], dtype="S")
 
 
-def write_tenx_folder(folder: Path, prefix: str = "", packed: bool = True) -> None:
-    """A folder with a matrix, features by cells, and its two lists of names."""
+def write_tenx_folder(
+    folder: Path, prefix: str = "", packed: bool = True, cells: anndata.AnnData | None = None
+) -> None:
+    """A folder with a matrix, features by cells, and its two lists of names; of the cells as above."""
     folder.mkdir(exist_ok=True)
-    obs, var = blood_tables()
+    cells = blood_cells() if cells is None else cells
+    obs, var = cells.obs, cells.var
     rows = [f"{name}\t{symbol}" for symbol, name in var["gene_ids"].items()]
     texts = {"barcodes.tsv": list(obs.index)}
     texts["features.tsv" if packed else "genes.tsv"] = [f"{row}\tGene Expression" for row in rows] if packed else rows
-    io.mmwrite(folder / "m.mtx", sparse.coo_matrix(blood_counts().T.astype(np.int32)), field="integer")
+    io.mmwrite(folder / "m.mtx", sparse.coo_matrix(cells.X.T.astype(np.int32)), field="integer")
     contents = {name: "\n".join(lines) + "\n" for name, lines in texts.items()}
     contents["matrix.mtx"] = (folder / "m.mtx").read_text()
     (folder / "m.mtx").unlink()

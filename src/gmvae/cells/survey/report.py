@@ -60,8 +60,8 @@ def describe_survey(survey: Survey) -> list[str]:
     if matrix.form == "CSC":
         needed = 2 * matrix.n_stored * (matrix.dtype.itemsize + matrix.parts[1].dtype.itemsize) / 1e9
         lines.append(
-            f"{title(matrix.name)} is stored by columns (CSC): prepare converts it in {needed:.2g} GB of memory; stored "
-            "by rows (CSR), as adata.X.tocsr() makes it, it needs little"
+            f"{title(matrix.name)} is stored by columns (CSC): prepare converts it in {needed:.2g} GB of memory; "
+            "stored by rows (CSR), as adata.X.tocsr() makes it, it needs little"
         )
     return lines
 
