@@ -172,11 +172,20 @@ def test_the_measures_are_those_of_the_step_prepare(tmp_path, write):
     pd.testing.assert_frame_equal(survey.sample.measures, measures, check_dtype=False)
 
 
-def test_a_dry_run_accepts_the_file(tmp_path):
-    rows_in_x(tmp_path)
-    inspect(tmp_path / "cells.h5ad", tmp_path / "mine.yaml", config=ROOT / "config.yaml")
-    files = planned(ROOT, "results", "--configfile", str(tmp_path / "mine.yaml"))
-    assert {"results/data/mine.h5ad", "results/runs/mine/gmdvae/metrics.csv"} <= files
+def test_a_dry_run_accepts_the_file_of_every_form(tmp_path):
+    """Of all forms in one call: each has a name of its own, and the study is that of the last file."""
+    outputs, wanted = [], set()
+    for write, (file, _, place) in FORMS.items():
+        name, folder = write.__name__, tmp_path / write.__name__
+        folder.mkdir()
+        write(folder)
+        outputs.append(folder / "mine.yaml")
+        annotations = "" if place else write_annotations(folder)
+        inspect(folder / file, outputs[-1], name, annotations=annotations, config=ROOT / "config.yaml")
+        wanted |= {f"results/runs/{name}/{model}/metrics.csv" for model in ("pca", "gmdvae", "cgmdvae")}
+    files = planned(ROOT, *sorted(wanted), "results", "--configfile", *map(str, outputs))
+    assert wanted <= files and {f"results/data/{write.__name__}.h5ad" for write in FORMS} <= files
+    assert f"results/figures/{write.__name__}/latents.pdf" in files
 
 
 def test_the_command_line_takes_the_file_as_its_first_word(tmp_path):

@@ -15,7 +15,8 @@ from gmvae.cells.survey.columns import Column, score_column
 from gmvae.cells.survey.files import open_cells
 from gmvae.cells.survey.genes import describe_genes
 from gmvae.cells.survey.matrices import iterate_entries, sample_blocks
-from gmvae.cells.survey.report import number
+from gmvae.cells.survey.mine import choose_epochs
+from gmvae.cells.survey.report import describe_names, number
 from gmvae.cells.survey.thresholds import (
     LARGEST_GROUP,
     SMALLEST_GROUP,
@@ -124,6 +125,21 @@ def test_a_large_matrix_by_columns_is_measured_by_some_of_its_genes(by_columns, 
 def test_genes_are_described(names, columns, expected):
     genes = describe_genes(pd.DataFrame(columns, index=names))
     assert (genes.kind, genes.species, genes.column, int(genes.mitochondrial.sum()), genes.mito_column) == expected
+
+
+def test_ids_alone_do_not_show_mitochondrial_genes():
+    table = pd.DataFrame({"symbol": ["A", "B", "C"]}, index=[f"ENSG{j:011d}" for j in range(3)])
+    assert "ids do not show which genes are mitochondrial" in describe_names(describe_genes(table[[]]))
+    assert describe_names(describe_genes(table)).endswith("none mitochondrial")
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "epochs", "word"), [(100, 300, "more"), (180, 170, "more"), (560, 60, ""), (60_000, 25, "fewer")]
+)
+def test_many_cells_have_fewer_epochs_and_few_cells_more(n_rows, epochs, word):
+    (line,) = choose_epochs(n_rows)
+    assert line.startswith(f"training: {{epochs: {epochs}, autoencode_epochs: {epochs // 5}")
+    assert (f"# {word} than usual" in line) == bool(word)
 
 
 @pytest.mark.parametrize(
