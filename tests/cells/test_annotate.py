@@ -9,7 +9,7 @@ from scipy import sparse
 from support.cell_runs import finish_run
 from support.files_of_cells import logarithms, write_tenx_folder, write_tenx_h5
 
-from gmvae.cells.annotate import annotate, select_seed
+from gmvae.cells.annotate import annotate, print_missing, select_seed
 from gmvae.cells.new_cells import align_genes
 from gmvae.cells.unlike import compare_bounds
 from gmvae.formats.dataset import load_dataset
@@ -192,6 +192,12 @@ def test_missing_genes_count_as_zero_and_are_named(run, tmp_path, capsys):
     blank.X = cells.X.multiply(~cells.var_names.isin(known[:8])).tocsr().astype(np.int32)
     blank.obs["all"] = totals
     pd.testing.assert_frame_equal(annotate_cells(run, tmp_path, blank, total="all").obs, out.obs)
+
+
+def test_of_many_missing_genes_some_are_printed(capsys):
+    print_missing(np.array([f"gene{j}" for j in range(60)]), 2000)
+    printed = capsys.readouterr().out
+    assert "60 of 2000 genes" in printed and printed.count("gene") < 30 and "all in uns['missing_genes']" in printed
 
 
 def test_cells_whose_genes_are_shuffled_are_unlike_any(run, tmp_path):

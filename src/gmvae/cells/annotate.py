@@ -25,6 +25,8 @@ from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.training.device import choose_device
 
+SHOWN = 20  # missing genes that are printed
+
 
 def annotate(
     weights: Path,
@@ -122,7 +124,8 @@ def check_trained_model(
 def print_missing(missing: np.ndarray, n: int) -> None:
     """Print how many of the model's n genes the file lacks, and which."""
     if len(missing):
-        print(f"warning: {len(missing)} of {n} genes of the model are missing and count as 0: {', '.join(missing)}")
+        names = ", ".join(missing[:SHOWN]) + ", ... (all in uns['missing_genes'])" * (len(missing) > SHOWN)
+        print(f"warning: {len(missing)} of {n} genes of the model are missing and count as 0: {names}")
 
 
 def pick_trained_seed(model: nn.Module, seeds: list[int], rows: Rows, known: anndata.AnnData) -> int:
