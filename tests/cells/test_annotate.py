@@ -5,9 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from support.cell_runs import finish_run
+from support.files_of_cells import logarithms, write_tenx_folder, write_tenx_h5
 
-from gmvae.cells.annotate import annotate, select_seed
+from gmvae.cells.annotate import annotate, print_missing, select_seed
 from gmvae.cells.new_cells import align_genes
 from gmvae.cells.unlike import compare_bounds
 from gmvae.formats.dataset import load_dataset
@@ -33,7 +35,12 @@ def conditional(tmp_path_factory):
 def annotate_cells(run, folder, cells, **options):
     """The file that annotate writes for these cells."""
     cells.write_h5ad(folder / "new.h5ad")
-    files = run / "weights.safetensors", folder / "new.h5ad", run / "data.h5ad", folder / "out.h5ad"
+    return annotate_file(run, folder, "new.h5ad", **options)
+
+
+def annotate_file(run, folder, name, **options):
+    """The file that annotate writes for the cells of this file or folder."""
+    files = run / "weights.safetensors", folder / name, run / "data.h5ad", folder / "out.h5ad"
     annotate(*files, **{"n_importance": 8, "device": "cpu"} | options)
     return anndata.read_h5ad(folder / "out.h5ad")
 
@@ -82,6 +89,96 @@ def test_the_order_of_genes_and_genes_unknown_to_the_model_change_nothing(run, t
     pd.testing.assert_frame_equal(first.obs, third.obs)
 
 
+def write_identifiers(folder, cells):
+    """The genes are named by Ensembl's ids, their symbols are a column."""
+    symbols = pd.Categorical(cells.var_names)
+    cells.var = cells.var.assign(feature_name=symbols).set_index("gene_ids")
+    cells.write_h5ad(folder / "new.h5ad")
+
+
+def write_layer(folder, cells):
+    """X holds logarithms, the counts are a layer."""
+    cells.layers["umi"] = cells.X.copy()
+    cells.X = logarithms(cells.X)
+    cells.write_h5ad(folder / "new.h5ad")
+
+
+def write_raw_columns(folder, cells):
+    """The counts are in raw, stored by columns, with other genes in X."""
+    cells.X = sparse.csc_matrix(cells.X)
+    few = cells[:, :5].copy()
+    few.X = logarithms(cells.X.tocsr())[:, :5]
+    few.raw = cells
+    few.write_h5ad(folder / "new.h5ad")
+
+
+def write_store(folder, cells):
+    """A zarr store with ids as names."""
+    cells.var = cells.var.assign(symbol=cells.var_names.to_numpy()).set_index("gene_ids")
+    cells.write_zarr(folder / "new.zarr")
+
+
+FORMS = {
+    "layer": (write_layer, "new.h5ad"),
+    "raw by columns": (write_raw_columns, "new.h5ad"),
+    "identifiers": (write_identifiers, "new.h5ad"),
+    "zarr": (write_store, "new.zarr"),
+    "10x file": (lambda folder, cells: write_tenx_h5(folder / "new.h5", cells=cells), "new.h5"),
+    "10x folder": (lambda folder, cells: write_tenx_folder(folder / "new", cells=cells), "new"),
+}
+
+
+@pytest.fixture(scope="module")
+def usual(run, tmp_path_factory):
+    """What is found of the test cells in an .h5ad."""
+    return annotate_cells(run, tmp_path_factory.mktemp("usual"), raw_rows(run, "test"))
+
+
+@pytest.mark.filterwarnings("ignore")  # anndata's and zarr's, of the older format
+@pytest.mark.parametrize("form", FORMS)
+def test_any_form_of_file_gives_the_same_answer(run, usual, tmp_path, form, capsys):
+    write, name = FORMS[form]
+    cells = raw_rows(run, "test")
+    cells.var["gene_ids"] = [f"ENSG{j:011d}" for j in range(cells.n_vars)]
+    write(tmp_path, cells)
+    pd.testing.assert_frame_equal(annotate_file(run, tmp_path, name).obs, usual.obs)
+    column = {"identifiers": "feature_name", "zarr": "symbol"}.get(form, "")
+    assert (f"genes are named by {column}: 80 of 80 genes" in capsys.readouterr().out) == bool(column)
+
+
+def test_names_of_genes_and_columns_of_10x_can_be_named(run, conditional, usual, tmp_path):
+    cells = raw_rows(run, "test")
+    cells.var["gene_ids"] = [f"ENSG{j:011d}" for j in range(cells.n_vars)]
+    write_tenx_h5(tmp_path / "new.h5", cells=cells)
+    with pytest.raises(Refused, match=r"80 of 80 genes of the model are missing .*; the file has ENSG0.*--gene-names"):
+        annotate_file(run, tmp_path, "new.h5", gene_names="ids")
+    with pytest.raises(Refused, match=r"new\.h5: gene-names is 'symbol'; allowed: symbols, ids; did you mean symbols"):
+        annotate_file(run, tmp_path, "new.h5", gene_names="symbol")
+    cells.obs["all"] = 2 * np.asarray(cells.X.sum(axis=1)).ravel()
+    cells.obs.to_csv(tmp_path / "cells.csv")
+    options = {"annotations": str(tmp_path / "cells.csv"), "gene_names": "symbols", "total": "all"}
+    assert np.array_equal(annotate_file(run, tmp_path, "new.h5", **options).obs["total"], 2 * usual.obs["total"])
+    named = raw_rows(conditional, "test")
+    named.var["gene_ids"] = cells.var["gene_ids"]
+    write_tenx_folder(tmp_path / "new", cells=named)
+    named.obs.to_csv(tmp_path / "cells.csv")
+    options = {"annotations": str(tmp_path / "cells.csv"), "condition": "batch"}
+    expected = annotate_cells(conditional, tmp_path, raw_rows(conditional, "test"), condition="batch").obs
+    pd.testing.assert_frame_equal(annotate_file(conditional, tmp_path, "new", **options).obs, expected)
+
+
+def test_a_file_without_counts_or_of_another_form_is_refused(run, tmp_path):
+    cells = raw_rows(run, "test")
+    cells.X = logarithms(cells.X)
+    with pytest.raises(Refused, match=r"new\.h5ad: no raw counts: X holds fractional values"):
+        annotate_cells(run, tmp_path, cells)
+    (tmp_path / "new.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(Refused, match=r"new\.csv: is a table with commas; in Python: "):
+        annotate_file(run, tmp_path, "new.csv")
+    with pytest.raises(Refused, match=r"nex\.h5ad: no such file or folder; did you mean new\.h5ad\?"):
+        annotate_file(run, tmp_path, "nex.h5ad")
+
+
 def test_missing_genes_count_as_zero_and_are_named(run, tmp_path, capsys):
     cells = raw_rows(run, "test")
     known = load_dataset(run / "data.h5ad").var_names
@@ -95,6 +192,12 @@ def test_missing_genes_count_as_zero_and_are_named(run, tmp_path, capsys):
     blank.X = cells.X.multiply(~cells.var_names.isin(known[:8])).tocsr().astype(np.int32)
     blank.obs["all"] = totals
     pd.testing.assert_frame_equal(annotate_cells(run, tmp_path, blank, total="all").obs, out.obs)
+
+
+def test_of_many_missing_genes_some_are_printed(capsys):
+    print_missing(np.array([f"gene{j}" for j in range(60)]), 2000)
+    printed = capsys.readouterr().out
+    assert "60 of 2000 genes" in printed and printed.count("gene") < 30 and "all in uns['missing_genes']" in printed
 
 
 def test_cells_whose_genes_are_shuffled_are_unlike_any(run, tmp_path):

@@ -60,7 +60,15 @@ def test_the_file_holds_the_dataset_and_the_picked_seed(run, cells):
         assert (cells.obs[key] == data.obs[key]).all() and len(cells.uns[f"{key}_colors"]) == cells.obs[key].nunique()
     assert cells.var["highly_variable"].all()
     commit = json.loads((run / "provenance.json").read_text())["commit"] or "unknown"
-    expected = {"task": "made", "model": "gmdvae", "seed": seed, "K": K, "labels_observed": False, "commit": commit}
+    expected = {
+        "dataset": "Cells",
+        "task": "made",
+        "model": "gmdvae",
+        "seed": seed,
+        "K": K,
+        "labels_observed": False,
+        "commit": commit,
+    }
     assert {key: cells.uns["gmvae"][key] for key in expected} == expected
 
 

@@ -172,11 +172,20 @@ def test_the_measures_are_those_of_the_step_prepare(tmp_path, write):
     pd.testing.assert_frame_equal(survey.sample.measures, measures, check_dtype=False)
 
 
-def test_a_dry_run_accepts_the_file(tmp_path):
-    rows_in_x(tmp_path)
-    inspect(tmp_path / "cells.h5ad", tmp_path / "mine.yaml", config=ROOT / "config.yaml")
-    files = planned(ROOT, "results", "--configfile", str(tmp_path / "mine.yaml"))
-    assert {"results/data/mine.h5ad", "results/runs/mine/gmdvae/metrics.csv"} <= files
+def test_a_dry_run_accepts_the_file_of_every_form(tmp_path):
+    """Of all forms in one call: each has a name of its own, and the study is that of the last file."""
+    outputs, wanted = [], set()
+    for write, (file, _, place) in FORMS.items():
+        name, folder = write.__name__, tmp_path / write.__name__
+        folder.mkdir()
+        write(folder)
+        outputs.append(folder / "mine.yaml")
+        annotations = "" if place else write_annotations(folder)
+        inspect(folder / file, outputs[-1], name, annotations=annotations, config=ROOT / "config.yaml")
+        wanted |= {f"results/runs/{name}/{model}/metrics.csv" for model in ("pca", "gmdvae", "cgmdvae")}
+    files = planned(ROOT, *sorted(wanted), "results", "--configfile", *map(str, outputs))
+    assert wanted <= files and {f"results/data/{write.__name__}.h5ad" for write in FORMS} <= files
+    assert f"results/figures/{write.__name__}/latents.pdf" in files
 
 
 def test_the_command_line_takes_the_file_as_its_first_word(tmp_path):
@@ -214,7 +223,7 @@ def test_a_file_with_a_name_that_the_book_cannot_set_gets_the_key_as_its_name(tm
     assert entry["name"] == "mine" and entry["settings"]["path"].endswith("клетки.h5ad")
 
 
-def test_cells_without_a_label_are_left_out_and_said(tmp_path):
+def test_cells_without_a_label_are_left_out_and_said(tmp_path, capsys):
     cells = blood_cells()
     cells.obs["bulk_labels"] = cells.obs["bulk_labels"].astype(object).mask(np.arange(N) < 30)
     cells.write_h5ad(tmp_path / "cells.h5ad")
@@ -224,6 +233,7 @@ def test_cells_without_a_label_are_left_out_and_said(tmp_path):
         settings["drop_unlabelled"] is True and "30 of 700 cells have no label" in (tmp_path / "mine.yaml").read_text()
     )
     assert read_source("h5ad", None, settings).n_obs == N - 30
+    assert "cells.h5ad: 30 of 700 cells have no label and are left out (drop_unlabelled)" in capsys.readouterr().out
 
 
 def test_thresholds_that_drop_many_cells_are_replaced(tmp_path):
@@ -318,9 +328,10 @@ def test_marked_genes_without_symbols_are_a_setting_that_the_step_prepare_reads(
 
 
 @pytest.mark.slow
-def test_a_million_cells_take_seconds_and_little_memory(tmp_path):
+@pytest.mark.parametrize("by_columns", [False, True], ids=["by rows", "by columns"])
+def test_a_million_cells_take_seconds_and_little_memory(tmp_path, by_columns):
     """10^6 cells of 30,000 genes, 1,000 of them expressed in each: in less than 20 seconds of computing and 1 GB."""
-    write_many_cells(tmp_path / "many.h5ad", 1_000_000, 30_000, 1000)
+    write_many_cells(tmp_path / "many.h5ad", 1_000_000, 30_000, 1000, by_columns)
     script = f"""
 import json, resource, time
 from pathlib import Path
@@ -332,5 +343,7 @@ print(json.dumps([time.process_time(), resource.getrusage(resource.RUSAGE_SELF).
     assert run.returncode == 0, run.stderr
     seconds, gigabytes = json.loads(run.stdout.splitlines()[-1])
     assert seconds < 20 and gigabytes < 1
+    assert ("genes, the most frequent ones among them: min_genes 200: about 0" in run.stdout) == by_columns
+    assert "whole numbers up to 1;" not in run.stdout  # values of several places are looked at
     entry = yaml.safe_load((tmp_path / "mine.yaml").read_text())["datasets"]["mine"]
     assert entry["settings"]["label"] == "cell_type"

@@ -135,7 +135,15 @@ def test_the_markers_are_scanpy_s_with_shares_counted_from_the_file(cells, writt
 
 def test_what_made_the_clusters_and_what_thresholds_dropped_is_told(written):
     html = written.read_text(encoding="utf-8")
-    for text in ("cells_task", "gmdvae", "<dd>3, the one", f"<dd>{K}</dd>", "0123abc", "without labels"):
+    for text in (
+        "<h1>Cells of Blood &amp; more</h1>",
+        "<dd>cells_task</dd>",
+        "gmdvae",
+        "<dd>3, the one",
+        f"<dd>{K}</dd>",
+        "0123abc",
+        "without labels",
+    ):
         assert text in html
     assert table_rows(html, "record") == [["max_mito", "0.08", "0"], ["min_genes", "200", "17"], ["doublet", "–", "2"]]
 
@@ -148,6 +156,7 @@ def test_a_file_without_labels_markers_or_quality_has_a_shorter_page(tmp_path):
     write_page(tmp_path / "cells.h5ad", tmp_path / "cells.html")
     html = (tmp_path / "cells.html").read_text(encoding="utf-8")
     assert "No quality control" in html and content_of(html)["markers"] is None
+    assert "<h1>Cells of cells_task</h1>" in html  # an older file does not name the dataset
     for section in ("labels", "markers", "uncertain"):
         assert f'id="{section}-title"' not in html and f"#{section}-title" not in html
 

@@ -417,7 +417,10 @@ OTHER_FORMS = {
     ),
     "mine.rda": (write_bytes(gzip.compress(b"RDX3\nX\n" + bytes(20))), r"file of R.*load\('.*mine\.rda'\)"),
     "mine.RData": (write_bytes(b"RDX3\nX\n"), r"file of R.*load"),
-    "xz.rds": (write_bytes(lzma.compress(b"X\n\0\0\0\3" + bytes(20))), r"packed by xz"),
+    "xz.rds": (write_bytes(lzma.compress(b"X\n\0\0\0\3" + bytes(20))), r"file of R.*readRDS\('.*xz\.rds'\)"),
+    "bz2.rda": (write_bytes(bz2.compress(b"RDX3\nX\n" + bytes(20))), r"file of R.*load\('.*bz2\.rda'\)"),
+    "cut.rda": (write_bytes(bz2.compress(b"RDX3\nX\n" + bytes(20))[:12]), r"packed by bzip2"),
+    "table.csv.xz": (write_bytes(lzma.compress(b"a,b\n1,2\n")), r"packed by xz"),
     "mine.csv": (write_bytes(TABLE), r"table with commas.*anndata\.io\.read_csv\('.*mine\.csv', delimiter=','\)"),
     "mine.csv.gz": (
         write_bytes(gzip.compress(TABLE)),

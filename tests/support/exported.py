@@ -12,6 +12,7 @@ from scipy import sparse
 K = 4
 GENES = [f"gene{j}" for j in range(40)]
 RECORD = {
+    "dataset": "Blood & more",
     "task": "cells_task",
     "model": "gmdvae",
     "seed": 3,

@@ -53,10 +53,11 @@ def blood_cells(matrix: object = None) -> anndata.AnnData:
     return anndata.AnnData(blood_counts().copy() if matrix is None else matrix, obs=obs.copy(), var=var.copy())
 
 
-def write_tenx_h5(path: Path, version: int = 3) -> None:
-    """An .h5 of Cell Ranger, from version 3 on with antibodies."""
-    obs, var = blood_tables()
-    counts = sparse.hstack([blood_counts(), blood_counts()[:, :N_ANTIBODIES]]) if version == 3 else blood_counts()
+def write_tenx_h5(path: Path, version: int = 3, cells: anndata.AnnData | None = None) -> None:
+    """An .h5 of Cell Ranger, from version 3 on with antibodies; of the blood cells, or of others with gene_ids."""
+    cells = blood_cells() if cells is None else cells
+    obs, var = cells.obs, cells.var
+    counts = sparse.hstack([cells.X, cells.X[:, :N_ANTIBODIES]]) if version == 3 else cells.X
     counts = sparse.csr_matrix(counts).astype(np.int32)
     antibodies = [f"CD{j}" for j in range(N_ANTIBODIES)] if version == 3 else []
     columns = {
@@ -77,14 +78,17 @@ def write_tenx_h5(path: Path, version: int = 3) -> None:
             group[part] = np.array(columns[name], dtype="S")
 
 
-def write_tenx_folder(folder: Path, prefix: str = "", packed: bool = True) -> None:
-    """A folder with a matrix, features by cells, and its two lists of names."""
+def write_tenx_folder(
+    folder: Path, prefix: str = "", packed: bool = True, cells: anndata.AnnData | None = None
+) -> None:
+    """A folder with a matrix, features by cells, and its two lists of names; of the cells as above."""
     folder.mkdir(exist_ok=True)
-    obs, var = blood_tables()
+    cells = blood_cells() if cells is None else cells
+    obs, var = cells.obs, cells.var
     rows = [f"{name}\t{symbol}" for symbol, name in var["gene_ids"].items()]
     texts = {"barcodes.tsv": list(obs.index)}
     texts["features.tsv" if packed else "genes.tsv"] = [f"{row}\tGene Expression" for row in rows] if packed else rows
-    io.mmwrite(folder / "m.mtx", sparse.coo_matrix(blood_counts().T.astype(np.int32)), field="integer")
+    io.mmwrite(folder / "m.mtx", sparse.coo_matrix(cells.X.T.astype(np.int32)), field="integer")
     contents = {name: "\n".join(lines) + "\n" for name, lines in texts.items()}
     contents["matrix.mtx"] = (folder / "m.mtx").read_text()
     (folder / "m.mtx").unlink()
@@ -95,12 +99,19 @@ def write_tenx_folder(folder: Path, prefix: str = "", packed: bool = True) -> No
             (folder / f"{prefix}{name}").write_text(content)
 
 
-def write_many_cells(path: Path, n_cells: int, n_genes: int, n_entries: int) -> None:
-    """An .h5ad as CSR with `n_entries` counts in each cell, written chunk by chunk: the chunks are the same bytes."""
-    per_chunk = 1000
-    genes = (np.arange(n_entries) * (n_genes // n_entries)).astype(np.int32)
-    chunks = {"data": np.tile(np.arange(n_entries, dtype=np.float32) % 7 + 1, per_chunk)}
-    chunks["indices"] = np.tile(genes, per_chunk)
+def write_many_cells(path: Path, n_cells: int, n_genes: int, n_entries: int, by_columns: bool = False) -> None:
+    """An .h5ad with `n_entries` counts in each cell, as CSR or CSC, written chunk by chunk: most are the same bytes."""
+    genes = np.arange(n_entries) * (n_genes // n_entries)
+    counts = np.arange(n_entries, dtype=np.float32) % 7 + 1
+    if by_columns:  # a chunk is a column: of each of these genes all cells
+        chunks = {
+            "data": np.repeat(counts[:7, None], n_cells, axis=1),
+            "indices": np.arange(n_cells, dtype=np.int32)[None],
+        }
+        pointers = np.searchsorted(genes, np.arange(n_genes + 1)) * n_cells
+    else:  # a thousand cells
+        chunks = {"data": np.tile(counts, 1000)[None], "indices": np.tile(genes.astype(np.int32), 1000)[None]}
+        pointers = np.arange(n_cells + 1, dtype=np.int64) * n_entries
     with h5py.File(path, "w") as file:
         file.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
         anndata.io.write_elem(file, "var", pd.DataFrame(index=[f"GENE{j}" for j in range(n_genes)]))
@@ -108,12 +119,19 @@ def write_many_cells(path: Path, n_cells: int, n_genes: int, n_entries: int) -> 
         obs = pd.DataFrame({"cell_type": types, "n_counts": np.arange(n_cells)}, index=np.arange(n_cells).astype(str))
         anndata.io.write_elem(file, "obs", obs)
         group = file.create_group("X")
-        group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": [n_cells, n_genes]})
-        group["indptr"] = np.arange(n_cells + 1, dtype=np.int64) * n_entries
+        encoding = "csc_matrix" if by_columns else "csr_matrix"
+        group.attrs.update({"encoding-type": encoding, "encoding-version": "0.1.0", "shape": [n_cells, n_genes]})
+        group["indptr"] = pointers
         for name, values in chunks.items():
-            options = {"chunks": values.shape, "compression": "gzip", "compression_opts": 4}
-            array = group.create_dataset(name, (n_cells * n_entries,), values.dtype, **options)
-            array[: len(values)] = values
-            packed = array.id.read_direct_chunk((0,))[1]
-            for start in range(len(values), n_cells * n_entries, len(values)):
-                array.id.write_direct_chunk((start,), packed)
+            write_packed_chunks(group, name, values, n_cells * n_entries)
+
+
+def write_packed_chunks(group: h5py.Group, name: str, chunks: np.ndarray, n: int) -> None:
+    """An array [n] of these chunks [c, m] in turn; each is packed once."""
+    m = chunks.shape[1]
+    options = {"chunks": (m,), "compression": "gzip", "compression_opts": 4}
+    array = group.create_dataset(name, (n,), chunks.dtype, **options)
+    array[: chunks[: n // m].size] = chunks[: n // m].ravel()
+    packed = [array.id.read_direct_chunk((i * m,))[1] for i in range(min(len(chunks), n // m))]
+    for i in range(len(packed), n // m):
+        array.id.write_direct_chunk((i * m,), packed[i % len(packed)])

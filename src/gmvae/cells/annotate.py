@@ -10,6 +10,7 @@ from torch import nn
 
 from gmvae.cells.export import cluster_columns
 from gmvae.cells.new_cells import project_on_trained_axes, read_new_cells
+from gmvae.cells.new_files import FileOfCells
 from gmvae.cells.unlike import flag_unlike, rows_of
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.labels import read_observed_labels
@@ -24,6 +25,8 @@ from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.training.device import choose_device
 
+SHOWN = 20  # missing genes that are printed
+
 
 def annotate(
     weights: Path,
@@ -31,9 +34,13 @@ def annotate(
     trained: Path,
     output: Path,
     observed: Path | None = None,
-    counts: str = "X",
+    counts: str | None = None,
+    gene_names: str | None = None,
     condition: str | None = None,
     total: str | None = None,
+    annotations: str = "",
+    genome: str = "",
+    prefix: str | None = None,
     max_missing: float = 0.2,
     n_draws: int = 32,
     n_importance: int = 100,
@@ -49,14 +56,20 @@ def annotate(
 
     Args:
         weights: The trained model (.safetensors), with components.
-        data: An .h5ad file of new cells with raw counts.
+        data: New cells with raw counts: an .h5ad, an .h5 of 10x, a folder with a matrix.mtx, or a zarr store of
+            anndata.
         trained: The prepared dataset (.h5ad) that the model was trained on.
         output: The .h5ad file to write; a csv of the same name, one row a cell, is written beside it.
         observed: The labels that the model saw (csv of row, label): with true labels component k is class k, and the
             cells get the names of classes.
-        counts: Where the raw counts are: X, raw, or the name of a layer.
+        counts: Where the raw counts are: X, raw, or the name of a layer. By default it is chosen by the values.
+        gene_names: Column of var with the names of the genes, for 10x symbols or ids. By default those are taken that
+            most genes of the model have.
         condition: Column of obs with the conditions, for a model that is given them.
         total: Column of obs with each cell's counts over all genes, for a file that does not hold all genes.
+        annotations: For 10x, a csv or tsv file whose first column holds the barcodes, with these columns.
+        genome: For an .h5 of 10x with several genomes: the one to read.
+        prefix: For a folder of 10x with several sets of files: what the names of one begin with.
         max_missing: Largest share of the model's genes that the file may lack; they count as 0.
         n_draws: Number of draws of z over which q(y|x) is averaged.
         n_importance: Number of draws of the importance-weighted bound.
@@ -73,7 +86,8 @@ def annotate(
     torch.set_default_dtype(next(model.parameters()).dtype)
     known = load_dataset(trained, memory)
     check_trained_model(model, description["arguments"], known, weights, trained, condition)
-    adata = read_new_cells(data, known, counts, condition, total, max_missing)
+    file = FileOfCells(data, counts, gene_names, condition, total, annotations, genome, prefix)
+    adata = read_new_cells(file, known, max_missing)
     print_missing(adata.uns["missing_genes"], known.n_vars)
     if encoded_input(description["arguments"]) == "components":
         adata.obsm["X_pca"] = project_on_trained_axes(adata, known)
@@ -110,7 +124,8 @@ def check_trained_model(
 def print_missing(missing: np.ndarray, n: int) -> None:
     """Print how many of the model's n genes the file lacks, and which."""
     if len(missing):
-        print(f"warning: {len(missing)} of {n} genes of the model are missing and count as 0: {', '.join(missing)}")
+        names = ", ".join(missing[:SHOWN]) + ", ... (all in uns['missing_genes'])" * (len(missing) > SHOWN)
+        print(f"warning: {len(missing)} of {n} genes of the model are missing and count as 0: {names}")
 
 
 def pick_trained_seed(model: nn.Module, seeds: list[int], rows: Rows, known: anndata.AnnData) -> int:

@@ -173,6 +173,7 @@ def describe_export(prepared: anndata.AnnData, run: Latent, seed: int, provenanc
         raise Refused(f"{provenance}: found no commit ({type(failure).__name__}); run the model again") from None
     quality, thresholds = prepared.uns.get("quality"), prepared.uns.get("thresholds", {})
     return {
+        "dataset": str(prepared.uns["name"]),
         "task": str(run.uns["task"]),
         "model": str(run.uns["model"]),
         "seed": seed,

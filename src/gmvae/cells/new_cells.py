@@ -3,32 +3,25 @@
 from pathlib import Path
 
 import anndata
-import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from gmvae.cells.new_files import FileOfCells, read_file_of_cells
 from gmvae.data.normalisation import log_normalise
 from gmvae.data.principal_components import axes_by_blocks, dense_blocks
-from gmvae.data.readers import h5ad
 from gmvae.data.row_blocks import Counts, iterate_blocks
-from gmvae.formats.stored_tables import read_column
 from gmvae.pipeline.errors import Refused
 
 SHOWN = 5  # names in a message
 
 
-def read_new_cells(
-    path: Path, trained: anndata.AnnData, counts: str, condition: str | None, total: str | None, max_missing: float
-) -> anndata.AnnData:
+def read_new_cells(file: FileOfCells, trained: anndata.AnnData, max_missing: float) -> anndata.AnnData:
     """Read new cells as a dataset that a model of the trained dataset can take.
 
     Args:
-        path: An .h5ad file with raw counts.
+        file: The file of raw counts and how to read it.
         trained: The prepared dataset that the model was trained on, with D genes.
-        counts: Where the raw counts are: X, raw, or the name of a layer.
-        condition: Column of obs with the conditions; None for none.
-        total: Column of obs with each cell's counts over all genes; None for the sum over the genes of the file.
         max_missing: Largest share of the D genes that the file may lack; these count as 0.
 
     Returns:
@@ -38,15 +31,16 @@ def read_new_cells(
     Raises:
         Refused: The file cannot be read, lacks too many genes, or has a cell without counts or an unknown condition.
     """
-    source = h5ad.read(path=str(path), counts=counts, condition=condition)
+    path = file.path
+    source, own_totals = read_file_of_cells(file, trained.var_names)
     missing = missing_genes(source.var_names, trained.var_names, path, max_missing)
     matrix, sums = align_genes(source.layers["counts"], source.var_names, trained.var_names)
-    totals = sums if total is None else read_totals(path, total, source.n_obs)
+    totals = sums if own_totals is None else own_totals
     n_empty = int((~(totals > 0)).sum())
     if n_empty:
         raise Refused(f"{path}: found {n_empty} of {len(totals)} cells without counts; allowed: none; leave them out")
     obs = pd.DataFrame({"total": totals}, index=source.obs_names)
-    if condition is not None:
+    if file.condition is not None:
         obs["condition"] = known_conditions(source.obs["condition"], trained, path)
     adata = anndata.AnnData(log_normalise(matrix, totals), obs, trained.var[[]].copy(), layers={"counts": matrix})
     adata.uns = {key: trained.uns[key] for key in ("likelihood", "shape")}
@@ -60,7 +54,7 @@ def missing_genes(names: pd.Index, wanted: pd.Index, path: Path, max_missing: fl
     if len(missing) > max_missing * len(wanted):
         share = f"{len(missing)} of {len(wanted)} genes of the model are missing ({len(missing) / len(wanted):.0%})"
         examples = f"such as {', '.join(missing[:SHOWN])}; the file has {', '.join(map(str, names[:SHOWN]))}"
-        remedy = "use the model's gene names (symbols or ids), or raise --max-missing"
+        remedy = "name a column of var with the model's gene names by --gene-names, or raise --max-missing"
         raise Refused(f"{path}: {share}, {examples}; allowed: {max_missing:.0%}; {remedy}")
     return missing
 
@@ -87,16 +81,6 @@ def align_genes(counts: Counts, names: pd.Index, wanted: pd.Index) -> tuple[spar
         blocks.append(aligned)
         sums.append(np.asarray(block.sum(axis=1, dtype=np.float64)).ravel())
     return sparse.csr_matrix(sparse.vstack(blocks, format="csr")), np.concatenate(sums)
-
-
-def read_totals(path: Path, column: str, n: int) -> np.ndarray:
-    """A column of obs as numbers [N]. Raises Refused where there is none, or it holds something else."""
-    with h5py.File(path) as store:
-        values = read_column(store, "obs", column, n, str(path), "total")
-    totals = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
-    if not np.isfinite(totals).all():
-        raise Refused(f"{path}: obs['{column}'] holds values that are no numbers; name a column of total counts")
-    return totals
 
 
 def known_conditions(values: pd.Series, trained: anndata.AnnData, path: Path) -> pd.Categorical:

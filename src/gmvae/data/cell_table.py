@@ -109,6 +109,8 @@ def drop_gaps(adata: anndata.AnnData, columns: dict[str, str], where: str, drop_
             column = f"{where}: {key} column '{columns[key]}'"
             raise Refused(f"{column} has {gaps} gaps among {adata.n_obs} cells; {remedy}")
     complete = adata.obs.notna().all(axis=1).to_numpy()
+    if not complete.all():
+        print(f"{where}: {(~complete).sum()} of {adata.n_obs} cells have no label and are left out (drop_unlabelled)")
     return adata if complete.all() else adata[complete].copy()
 
 

@@ -1,8 +1,10 @@
 """What a file or folder of cells is, by its content first and its name second, and what converts it."""
 
+import bz2
 import gzip
+import lzma
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import h5py
 
@@ -55,6 +57,7 @@ TABLES = {
 }
 WEB_PAGE = Form("a web page, not the file behind it", "", "download the file itself: open {path} in an editor")
 GZIP, TAR = b"\x1f\x8b", b"ustar"
+PACKERS = {b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}  # besides gzip
 SUFFIXES = {  # where the content does not show the form
     ".loom": LOOM,
     ".rds": R_DATA,
@@ -106,6 +109,7 @@ def recognise_form(path: Path) -> Form:
         return recognise_folder(path)
     with path.open("rb") as file:
         beginning = file.read(512)
+        packed = read_packed(file, beginning)
     if not beginning:
         return Form("an empty file", "", "copy or download it again")
     if h5py.is_hdf5(path):
@@ -114,7 +118,22 @@ def recognise_form(path: Path) -> Form:
         return H5AD  # and h5py says what is wrong with it
     if beginning.startswith(GZIP):
         return recognise_gzip(path)
+    if packed.startswith(R_BEGINNINGS):  # R unpacks its files itself
+        return recognise_content(packed, path)
     return recognise_content(beginning, path)
+
+
+def read_packed(file: BinaryIO, beginning: bytes) -> bytes:
+    """The first bytes of what a file packs by bzip2 or xz; none where it packs nothing or is damaged."""
+    opener = next((opener for sign, opener in PACKERS.items() if beginning.startswith(sign)), None)
+    if opener is None:
+        return b""
+    file.seek(0)
+    try:
+        with opener(file) as content:
+            return content.read(512)
+    except (OSError, EOFError, lzma.LZMAError):
+        return b""
 
 
 def recognise_folder(path: Path) -> Form:

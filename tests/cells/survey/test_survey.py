@@ -2,24 +2,33 @@
 
 import itertools
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from support.files_of_cells import write_many_cells
 
+from gmvae.cells.survey import thresholds
+from gmvae.cells.survey.column_sample import sample_columns
 from gmvae.cells.survey.columns import Column, score_column
 from gmvae.cells.survey.files import open_cells
 from gmvae.cells.survey.genes import describe_genes
 from gmvae.cells.survey.matrices import iterate_entries, sample_blocks
+from gmvae.cells.survey.mine import choose_epochs
+from gmvae.cells.survey.report import describe_names, number
 from gmvae.cells.survey.thresholds import (
     LARGEST_GROUP,
     SMALLEST_GROUP,
     Sample,
+    count_removed,
     describe_doublets,
     deviation_thresholds,
     estimate_number,
+    measure_sample,
 )
 from gmvae.data import doublets
+from gmvae.data.quality_control import measure_cells
 
 
 def test_a_measure_that_does_not_vary_gets_no_threshold():
@@ -56,6 +65,43 @@ def test_blocks_are_spread_over_a_large_file(tmp_path):
     assert (np.bincount(cells) == 20).all() and set(genes) == set(range(0, 400, 20)) and values.sum() == 20_000 * 77
 
 
+@pytest.fixture(scope="module")
+def by_columns(tmp_path_factory):
+    """The counts of 600 cells of a twofold range of sizes and 3,000 genes of very different means, and their CSC."""
+    draws = np.random.default_rng(4)
+    means = draws.lognormal(-2.5, 1.5, 3000) * np.linspace(0.7, 1.4, 600)[:, None]
+    counts = sparse.csr_matrix(draws.poisson(means).astype(np.float32))
+    path = tmp_path_factory.mktemp("columns") / "cells.h5ad"
+    anndata.AnnData(sparse.csc_matrix(counts)).write_h5ad(path)
+    return counts, open_cells(path).matrices[0]
+
+
+def test_a_large_matrix_by_columns_is_measured_by_some_of_its_genes(by_columns, monkeypatch):
+    counts, matrix = by_columns
+    mitochondrial = np.arange(3000) < 8
+    expected = measure_cells(counts, mitochondrial)
+    pd.testing.assert_frame_equal(measure_sample(matrix, mitochondrial, None).measures, expected, check_dtype=False)
+    most = counts.nnz // 5
+    monkeypatch.setattr(thresholds, "sample_columns", lambda *given: sample_columns(*given, most))
+    monkeypatch.setattr("gmvae.cells.survey.column_sample.RUN", 500)
+    monkeypatch.setattr("gmvae.cells.survey.column_sample.chunk_length", lambda matrix: 0)
+    sample = measure_sample(matrix, mitochondrial, None)
+    columns = sample_columns(matrix, mitochondrial, most)
+    sizes = np.diff(matrix.parts[2])
+    assert (columns.weights[np.argsort(-sizes)[:50]] == 1).all() and (columns.weights[:8] > 0).all()
+    assert sizes[columns.weights > 0].sum() < 1.3 * most and sample.n_read == columns.n_columns < 1500
+    measures = sample.measures
+    assert measures["n_genes"].sum() == pytest.approx(expected["n_genes"].sum(), rel=1e-9)  # a ratio estimate
+    assert measures["total"].sum() == pytest.approx(expected["total"].sum(), rel=0.02)
+    assert np.allclose(measures["mito"] * measures["total"], expected["mito"] * expected["total"])
+    for measure in ("n_genes", "total"):
+        error = measures[measure] / expected[measure] - 1
+        assert abs(error.mean()) < 0.02 and error.std() < 0.15
+    threshold = {"min_genes": float(expected["n_genes"].quantile(0.3))}
+    removed = count_removed(sample, threshold)
+    assert removed[""][0] == pytest.approx(180, abs=60) and number(removed[""]).startswith("about ")
+
+
 @pytest.mark.parametrize(
     ("names", "columns", "expected"),
     [
@@ -79,6 +125,21 @@ def test_blocks_are_spread_over_a_large_file(tmp_path):
 def test_genes_are_described(names, columns, expected):
     genes = describe_genes(pd.DataFrame(columns, index=names))
     assert (genes.kind, genes.species, genes.column, int(genes.mitochondrial.sum()), genes.mito_column) == expected
+
+
+def test_ids_alone_do_not_show_mitochondrial_genes():
+    table = pd.DataFrame({"symbol": ["A", "B", "C"]}, index=[f"ENSG{j:011d}" for j in range(3)])
+    assert "ids do not show which genes are mitochondrial" in describe_names(describe_genes(table[[]]))
+    assert describe_names(describe_genes(table)).endswith("none mitochondrial")
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "epochs", "word"), [(100, 300, "more"), (180, 170, "more"), (560, 60, ""), (60_000, 25, "fewer")]
+)
+def test_many_cells_have_fewer_epochs_and_few_cells_more(n_rows, epochs, word):
+    (line,) = choose_epochs(n_rows)
+    assert line.startswith(f"training: {{epochs: {epochs}, autoencode_epochs: {epochs // 5}")
+    assert (f"# {word} than usual" in line) == bool(word)
 
 
 @pytest.mark.parametrize(

@@ -134,5 +134,5 @@ def read_marker_table(file: h5py.File, per_cluster: int) -> pd.DataFrame:
 
 
 def read_record(file: h5py.File) -> dict:
-    """What made the clusters, `uns["gmvae"]`: task, model, seed, K, commit, cells dropped by each threshold."""
+    """What made the clusters, `uns["gmvae"]`: dataset, task, model, seed, K, commit, cells that thresholds dropped."""
     return decode_part(file["uns/gmvae"])

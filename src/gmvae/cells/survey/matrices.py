@@ -99,7 +99,7 @@ def iterate_entries(matrix: StoredMatrix, blocks: list[slice]) -> Entries:
     if matrix.form == "text":
         yield from text_entries(matrix)
     elif matrix.form == "CSC":
-        yield from column_entries(matrix)
+        yield from column_entries(matrix, slice(0, matrix.shape[1]))
     else:
         offset = 0
         for block in blocks:
@@ -121,15 +121,16 @@ def row_entries(matrix: StoredMatrix, block: slice) -> tuple[np.ndarray, np.ndar
     return np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)), genes, data[bounds[0] : bounds[-1]]
 
 
-def column_entries(matrix: StoredMatrix) -> Entries:
-    """The entries of CSC, piece by piece."""
+def column_entries(matrix: StoredMatrix, columns: slice) -> Entries:
+    """The entries of neighbouring columns of CSC, piece by piece."""
     data, indices, pointers = matrix.parts
-    for start in range(0, matrix.n_stored, PIECE):
-        stop = min(start + PIECE, matrix.n_stored)
+    bounds = pointers[columns.start : columns.stop + 1].astype(np.int64)
+    for start in range(int(bounds[0]), int(bounds[-1]), PIECE):
+        stop = min(start + PIECE, int(bounds[-1]))
         cells = indices[start:stop]
         check_indices(cells, matrix.shape[0], matrix.where)
-        lengths = np.diff(np.clip(pointers.astype(np.int64), start, stop))
-        yield cells, np.repeat(np.arange(matrix.shape[1]), lengths), data[start:stop]
+        genes = np.repeat(np.arange(columns.start, columns.stop), np.diff(np.clip(bounds, start, stop)))
+        yield cells, genes, data[start:stop]
 
 
 def text_entries(matrix: StoredMatrix) -> Entries:

@@ -16,6 +16,7 @@ from gmvae.cells.survey.thresholds import count_removed, describe_doublets, devi
 from gmvae.pipeline.checks.letters import unset_letters
 
 STEPS = 12_000  # of training that are enough for many cells
+FEWEST_STEPS = 240  # of training, as many as 60 epochs of 512 cells have
 BATCH = 128  # rows in a step, the default of config.yaml
 FEWEST_COMPONENTS = 10  # K where there are no labels
 
@@ -120,11 +121,14 @@ def threshold_lines(survey: Survey) -> list[str]:
 
 
 def choose_epochs(n_rows: float) -> list[str]:
-    """The training settings: fewer passes over many rows, so that it takes about as many steps."""
-    epochs = int(min(60, max(10, STEPS * BATCH / max(1, n_rows))))
+    """The training settings: fewer passes over many rows and more over few, so that it takes about as many steps."""
+    rows = max(1.0, n_rows)
+    epochs = int(max(min(60, max(10, STEPS * BATCH / rows)), min(300, FEWEST_STEPS * BATCH / rows)))
     first = max(1, epochs // 5)
-    reason = "  # fewer than usual: there are many cells" if epochs < 60 else ""
-    return [f"training: {{epochs: {epochs}, autoencode_epochs: {first}, guide_epochs: {first}}}{reason}"]
+    reason = f"  # {'fewer' if epochs < 60 else 'more'} than usual: there are {'many' if epochs < 60 else 'few'} cells"
+    return [
+        f"training: {{epochs: {epochs}, autoencode_epochs: {first}, guide_epochs: {first}}}{reason * (epochs != 60)}"
+    ]
 
 
 def text(value: str) -> str:

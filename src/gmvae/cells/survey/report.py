@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from gmvae.cells.survey.columns import Column, describe_candidates, describe_column
 from gmvae.cells.survey.files import CellFile
 from gmvae.cells.survey.genes import Genes
@@ -50,7 +52,7 @@ def describe_survey(survey: Survey) -> list[str]:
     defaults = default_thresholds()
     removed = count_removed(survey.sample, defaults)
     listed = ", ".join(f"{key} {value:g}: {number(removed[key])}" for key, value in defaults.items())
-    basis = "" if len(survey.sample.measures) == n_cells else f", estimated from {len(survey.sample.measures):,} cells"
+    basis = describe_basis(survey.sample, n_genes)
     lines.append(f"cells that the default thresholds would remove{basis}: {listed}; together {number(removed[''])}")
     if drops_many(removed, n_cells):
         lines.append(f"these are more than {MANY:.0%}: thresholds 5 median absolute deviations from the median instead")
@@ -58,9 +60,18 @@ def describe_survey(survey: Survey) -> list[str]:
     if matrix.form == "CSC":
         needed = 2 * matrix.n_stored * (matrix.dtype.itemsize + matrix.parts[1].dtype.itemsize) / 1e9
         lines.append(
-            f"{title(matrix.name)} is stored by columns (CSC): prepare converts it in {needed:.1g} GB of memory"
+            f"{title(matrix.name)} is stored by columns (CSC): prepare converts it in {needed:.2g} GB of memory; "
+            "stored by rows (CSR), as adata.X.tocsr() makes it, it needs little"
         )
     return lines
+
+
+def describe_basis(sample: Sample, n_genes: int) -> str:
+    """Words for what numbers of cells are estimated from; "" where all was read."""
+    if sample.n_read is not None:
+        return f", estimated from {sample.n_read:,} of {n_genes:,} genes, the most frequent ones among them"
+    n = len(sample.measures)
+    return "" if n == sample.n_cells else f", estimated from {n:,} cells"
 
 
 def describe_counts(survey: Survey) -> str:
@@ -79,13 +90,17 @@ def describe_names(genes: Genes) -> str:
     species = f", {genes.species}" if genes.species else ", of an unknown species"
     column = f", symbols in var['{genes.column}']" if genes.column else ""
     n_mito = int(genes.mitochondrial.sum())
+    if not n_mito and genes.kind != "symbols" and not genes.column:
+        return f"{genes.kind}{species}; ids do not show which genes are mitochondrial, symbols or a column of var do"
     by = f", by var['{genes.mito_column}']" if genes.mito_column else ""
     return f"{genes.kind}{species}{column}; {n_mito or 'none'} mitochondrial{by}"
 
 
 def number(estimate: tuple[int, float]) -> str:
-    """A number of cells, with its standard error where it is an estimate."""
+    """A number of cells, with its standard error where it is an estimate whose error is known."""
     count, error = estimate
+    if np.isnan(error):
+        return f"about {count:,}"
     return f"{count:,}" if not error else f"about {count:,} (standard error {error:,.0f})"
 
 

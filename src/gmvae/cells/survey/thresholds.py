@@ -1,12 +1,14 @@
 """How many cells thresholds of quality would remove, of all cells or estimated from blocks of them."""
 
 import ast
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from gmvae.cells.survey.matrices import StoredMatrix, iterate_entries, sample_blocks
+from gmvae.cells.survey.column_sample import sample_columns
+from gmvae.cells.survey.matrices import Entries, StoredMatrix, column_entries, iterate_entries, sample_blocks
 from gmvae.data.quality_control import removal_reasons
 from gmvae.formats.count_checks import check_values
 from gmvae.formats.quality import cells_outside
@@ -20,11 +22,12 @@ MEASURES = {"min_genes": "min_n_genes", "max_genes": "max_n_genes"}  # threshold
 
 
 class Sample(NamedTuple):
-    """Measures of the cells of some blocks of rows."""
+    """Measures of cells: of those of some blocks of rows, or of all by some of their genes."""
 
     measures: pd.DataFrame  # [n]: n_genes, total and mito, as in gmvae.data.quality_control
     sizes: list[int]  # of the blocks
     n_cells: int  # in the file
+    n_read: int | None = None  # genes by which the cells are measured, where these are not all
 
 
 def measure_sample(matrix: StoredMatrix, mitochondrial: np.ndarray, is_gene: np.ndarray | None) -> Sample:
@@ -36,27 +39,55 @@ def measure_sample(matrix: StoredMatrix, mitochondrial: np.ndarray, is_gene: np.
         is_gene: Which features are genes, a mask [D]; None where all are.
 
     Returns:
-        The measures.
+        The measures; estimates by some of the genes, where the matrix is stored by columns and large.
 
     Raises:
         Refused: Some values are no counts.
     """
-    blocks = sample_blocks(matrix)
+    weights = np.ones(matrix.shape[1]) if is_gene is None else is_gene.astype(np.float64)
+    n_read, blocks = None, sample_blocks(matrix)
     sizes = [block.stop - block.start for block in blocks]
-    n = sum(sizes)
-    n_genes, total, mito = np.zeros(n), np.zeros(n), np.zeros(n)
-    for cells, genes, values in iterate_entries(matrix, blocks):
-        check_values([values], matrix.where)
-        kept = values > 0 if is_gene is None else (values > 0) & is_gene[genes]
-        cells, genes, values = cells[kept], genes[kept], values[kept].astype(np.float64)
+    entries = iterate_entries(matrix, blocks)
+    if matrix.form == "CSC":
+        columns = sample_columns(matrix, mitochondrial)
+        n_read = columns.n_columns if columns.n_columns < matrix.shape[1] else None
+        weights *= columns.weights
+        entries = itertools.chain.from_iterable(column_entries(matrix, run) for run in columns.runs)
+    n_genes, total, mito = sum_entries(entries, sum(sizes), weights, mitochondrial, matrix.where)
+    measures = pd.DataFrame({"n_genes": n_genes, "total": total, "mito": mito / np.maximum(total, 1)})
+    return Sample(measures, sizes, matrix.shape[0], n_read)
+
+
+def sum_entries(entries: Entries, n: int, weights: np.ndarray, mitochondrial: np.ndarray, where: str) -> np.ndarray:
+    """Sum over the entries of cells.
+
+    Args:
+        entries: The cell, the gene and the value of each.
+        n: Number of cells.
+        weights: How many entries one of a gene stands for [D].
+        mitochondrial: Which genes are mitochondrial, a mask [D].
+        where: File and part, for messages.
+
+    Returns:
+        For each cell the number of its genes with a count, its total and its mitochondrial counts, [3, n].
+
+    Raises:
+        Refused: Some values are no counts.
+    """
+    sums = np.zeros((3, n))
+    for cells, genes, values in entries:
+        check_values([values], where)
         if not len(cells):
             continue
         first, last = int(cells.min()), int(cells.max()) + 1  # few cells, where entries come by rows
-        n_genes[first:last] += np.bincount(cells - first)
-        total[first:last] += np.bincount(cells - first, values)
-        mito[first:last] += np.bincount(cells - first, values * mitochondrial[genes])
-    measures = pd.DataFrame({"n_genes": n_genes, "total": total, "mito": mito / np.maximum(total, 1)})
-    return Sample(measures, sizes, matrix.shape[0])
+        cells, shares = cells.astype(np.intp) - first, weights[genes]
+        counts = values * shares
+        sums[0, first:last] += np.bincount(cells, shares if values.all() else shares * (values > 0))
+        sums[1, first:last] += np.bincount(cells, counts)
+        is_mitochondrial = mitochondrial[genes]
+        if is_mitochondrial.any():
+            sums[2, first:last] += np.bincount(cells, counts * is_mitochondrial)
+    return sums
 
 
 def estimate_number(mask: np.ndarray, sizes: list[int], n_cells: int) -> tuple[int, float]:
@@ -130,7 +161,7 @@ def count_removed(sample: Sample, thresholds: dict[str, float]) -> dict[str, tup
         thresholds: Thresholds by their names in the config.
 
     Returns:
-        Numbers with their standard errors by threshold; "" for all together.
+        Numbers with their standard errors by threshold; "" for all together. An error that is not known is NaN.
     """
     keys = {key: MEASURES.get(key, key) for key in thresholds}
     masks = {
@@ -139,6 +170,8 @@ def count_removed(sample: Sample, thresholds: dict[str, float]) -> dict[str, tup
     }
     reasons = removal_reasons(sample.measures, {keys[key]: value for key, value in thresholds.items()})
     masks[""] = reasons != ""
+    if sample.n_read is not None:
+        return {key: (int(mask.sum()), np.nan) for key, mask in masks.items()}
     return {key: estimate_number(mask, sample.sizes, sample.n_cells) for key, mask in masks.items()}
 
 

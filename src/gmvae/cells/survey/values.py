@@ -61,11 +61,13 @@ def describe_kind_of_values(matrix: StoredMatrix) -> Content:
 
 
 def sample_rows(matrix: StoredMatrix) -> list[np.ndarray]:
-    """The stored values of some rows, row by row; the first values of a matrix that is not stored by rows, as one."""
+    """The stored values of some rows, row by row; of a matrix that is not stored by rows some values, as one."""
     if matrix.form == "text":
         return [next(iterate_entries(matrix, []), (None, None, np.zeros(0)))[2]]
     if matrix.form == "CSC":
-        return [matrix.parts[0][:N_VALUES]]
+        data, n = matrix.parts[0], N_VALUES // N_BLOCKS
+        starts = np.unique(np.linspace(0, max(0, matrix.n_stored - n), N_BLOCKS).astype(int)).tolist()
+        return [np.concatenate([data[start : start + n] for start in starts])]
     rows = []
     for start in np.unique(np.linspace(0, max(0, matrix.shape[0] - N_ROWS), N_BLOCKS).astype(int)).tolist():
         block = slice(start, min(start + N_ROWS, matrix.shape[0]))
