@@ -15,7 +15,9 @@ from gmvae.pipeline.config_types import (
     SHA256,
     AboveZero,
     Annotation,
+    Components,
     Count,
+    Encode,
     Entry,
     FromZero,
     Key,
@@ -122,9 +124,6 @@ class Dataset(Entry):
     download: Download = None
 
 
-Encode = Literal["auto", "components", "genes"]
-
-
 class Task(Entry):
     """A dataset, the labels that models may see, and the models."""
 
@@ -139,7 +138,7 @@ class Task(Entry):
             description="none, all, louvain, a share between 0 and 1, a number of labelled rows from 1, or batch:<name>"
         ),
     ]
-    n_components: Positive
+    n_components: Components
     models: Keys
     encode: Encode = None
     delta: Literal["none", "global", "near"] = None
