@@ -1,4 +1,4 @@
-"""How many components a sweep chooses for cells of known types: `python -m benchmarks.components --output components.csv`.
+"""How many components a sweep chooses for cells of known types: `python -m benchmarks.components --output FILE.csv`.
 
 Beside the choice it counts the components in use of two over-complete mixtures with as many components as the largest
 candidate: the model's own, whose Dirichlet law is one of each row, and a mixture of Gaussians on ten principal
