@@ -33,12 +33,15 @@ TRAINING = {
 }
 
 
-def choose_known_numbers(output: Path, types: list[int] | None = None, seed: int = 1) -> None:
+def choose_known_numbers(
+    output: Path, types: list[int] | None = None, candidates: list[int] | None = None, seed: int = 1
+) -> None:
     """Write what the rule chooses for simulated cells of 3, 6 and 12 types, and what over-complete mixtures keep.
 
     Args:
         output: The csv file.
         types: Other numbers of types, each with 2,500 cells if it is none of these three.
+        candidates: The numbers to choose from; by default those of the step.
         seed: Seed of the simulation.
     """
     rows = []
@@ -46,11 +49,12 @@ def choose_known_numbers(output: Path, types: list[int] | None = None, seed: int
         with tempfile.TemporaryDirectory(prefix="components.") as folder:
             data, choice, table = (Path(folder, name) for name in ("data.h5ad", "choice.json", "table.csv"))
             write_h5ad(simulate_types(k, TYPES_AND_CELLS.get(k, 2500), seed), data)
-            choose_components(data, choice, table, "gmdvae", SETTINGS, TRAINING, device="cpu")
+            choose_components(data, choice, table, "gmdvae", SETTINGS, TRAINING, candidates, device="cpu")
             lines, chosen = pd.read_csv(table), json.loads(choice.read_text())
             last = lines.iloc[-1]
             rows.append(
-                {"types": k, "seed": seed, "chosen": chosen["n_components"], "reason": chosen["reason"]}
+                {"types": k, "seed": seed, "candidates": " ".join(map(str, lines["n_components"]))}
+                | {"chosen": chosen["n_components"], "reason": chosen["reason"]}
                 | {"communities": last["communities"], "candidate": last["n_components"], "in_use": last["n_used"]}
                 | {"bayesian": count_bayesian(load_dataset(data), int(last["n_components"]))}
             )
