@@ -85,7 +85,7 @@ def fit_part(sweep: Sweep, part: int, k: int) -> list[Fit]:
     train_to_end(state, rows, sweep.training)
     active = [s for s in range(STARTS) if state.statuses[s].ended != "diverged"]
     if not active:
-        raise Refused(f"n_components: found auto, but all trainings with {k} diverged; set a lower learning_rate, or K")
+        raise Refused(f"n_components: found auto, but all trainings with {k} diverged; allowed: a number")
     everything = sweep.rows_at(np.arange(sweep.n_rows), STARTS, k)
     cluster = cluster_rows(model, everything, None).argmax(-1).cpu().numpy()
     draws = make_generators(seeds, "held-out", rows.device)
