@@ -308,7 +308,7 @@ def test_a_10x_file_without_annotations_says_where_they_come_from(tmp_path):
         inspect(tmp_path / "cells.h5", tmp_path / "mine.yaml", label="type", config=ROOT / "config.yaml")
     inspect(tmp_path / "cells.h5", tmp_path / "mine.yaml", config=ROOT / "config.yaml")
     config = checked_config(tmp_path / "mine.yaml")
-    assert config["tasks"]["mine"]["n_components"] == 10 and "truth" not in config["tasks"]["mine"]["models"]
+    assert config["tasks"]["mine"]["n_components"] == "auto" and "truth" not in config["tasks"]["mine"]["models"]
 
 
 def test_a_name_that_repeats_is_refused_as_the_step_prepare_does(tmp_path):

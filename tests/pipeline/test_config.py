@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gmvae.models import gmdvae
-from gmvae.pipeline import plan
+from gmvae.pipeline import dataset_plan, plan, step_options
 from gmvae.pipeline.config_checks import check_config
 from gmvae.pipeline.config_files import catalogue_files, read_config
 from gmvae.pipeline.config_model import Config, Dataset, Download, Model, Task, TrainingSettings
@@ -175,6 +175,29 @@ REFUSALS = {
     "a negative seed": ("studies.embedded.seeds", [-1], "studies.embedded.seeds.0", "-1", ""),
     "seeds as a number": ("studies.embedded.seeds", 10, "studies.embedded.seeds", "10", ""),
     "no component": ("tasks.toy.n_components", 0, "tasks.toy.n_components", "0", ""),
+    "a number of components that is no word for it": (
+        "tasks.toy.n_components",
+        "autoo",
+        "tasks.toy.n_components",
+        '"autoo"',
+        "auto",
+    ),
+    "candidates that hold one twice": ("tasks.toy.n_components", [2, 2], "tasks.toy.n_components", "[2, 2]", ""),
+    "a single candidate": ("tasks.toy.n_components", [4], "tasks.toy.n_components", "[4]", ""),
+    "a choice beside labels": (
+        "tasks.digits_labels100.n_components",
+        "auto",
+        "tasks.digits_labels100.n_components",
+        '"auto"',
+        "",
+    ),
+    "a choice without a model to choose by": (
+        "tasks.toy",
+        {"dataset": "toy", "labels": "none", "n_components": [2, 3], "models": ["pca", "pca_kmeans", "idec"]},
+        "tasks.toy.n_components",
+        "[2, 3]",
+        "",
+    ),
     "no component of a model": ("models.vae.n_components", -1, "models.vae.n_components", "-1", ""),
     "no row in a batch": ("training.batch_size", 0, "training.batch_size", "0", ""),
     "no epoch left for the objective": (
@@ -372,6 +395,23 @@ def test_a_model_may_have_its_own_number_of_components(shipped):
     shipped["models"]["vae"]["n_components"] = 20
     assert plan.n_components(shipped, "toy", "vae") == 20
     assert plan.n_components(shipped, "toy", "ae") == shipped["tasks"]["toy"]["n_components"]
+
+
+def test_a_number_that_a_sweep_chose_is_read_from_its_file(shipped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped["tasks"]["toy"]["n_components"] = "auto"
+    check_config(shipped)
+    with pytest.raises(FileNotFoundError) as missing:
+        plan.n_components(shipped, "toy", "gmdvae")
+    assert [missing.value.filename] == step_options.choice_files(shipped, "toy", "digits")
+    file = tmp_path / "results/choices/toy/components.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"n_components": 7}')
+    shipped["models"]["vae"]["n_components"] = 20
+    assert [plan.n_components(shipped, "toy", model) for model in ("gmdvae", "vae")] == [7, 20]
+    assert dataset_plan.swept_model(shipped, "toy") == "vade"
+    shipped["tasks"]["toy"]["n_components"] = [4, 2]
+    assert step_options.sweep_options(shipped, "toy")["candidates"] == [2, 4]
 
 
 def test_the_current_study_decides_seeds_tasks_and_figures(shipped):

@@ -126,3 +126,20 @@ def test_a_run_without_its_record_is_refused(tmp_path):
     path.write_text("{}")
     with pytest.raises(Refused, match=r"provenance.json: the keys settings"):
         list_runs([path], {}, tmp_path / "runs.tex")
+
+
+def test_a_chosen_number_of_components_stands_in_its_task_s_section_with_its_evidence(tmp_path):
+    paths = [provenance(tmp_path, "a", {"n_init": n}, task) for task, n in (("one", 4), ("two", 5))]
+    sweep = tmp_path / "choices/two/components.csv"
+    sweep.parent.mkdir(parents=True)
+    table = pd.DataFrame({"n_components": [2, 3], "elbo": [-9.25, -8.0], "elbo_gap": [1.25, 0], "elbo_se": [0.5, 0]})
+    table = table.assign(ari_seeds=[0.5, np.nan], ari_parts=[0.25, 0.75], n_used=[2, 2.5], communities=7)
+    table.assign(chosen=[False, True]).to_csv(sweep, index=False)
+    list_runs(paths, {}, tmp_path / "runs.tex", [sweep])
+    before, section = (tmp_path / "runs.tex").read_text().split(r"\label{runs:two}")
+    assert r"chose \(K=3\)" in section and "finds 7 communities" in section and "chose" not in before
+    assert "2 & -9.25 & 1.25 & 0.50 & 0.500 & 0.250 & 2.0" in section
+    assert r"\textbf{3} & -8.00 & 0.00 & 0.00 & \multicolumn{1}{c}{--} & 0.750 & 2.5" in section
+    table.drop(columns="elbo").assign(chosen=True).to_csv(sweep, index=False)
+    with pytest.raises(Refused, match=r"components.csv: found no elbo; delete it"):
+        list_runs(paths, {}, tmp_path / "runs.tex", [sweep])

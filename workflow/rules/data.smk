@@ -61,7 +61,7 @@ rule observe:
     priority: 1000
     params:
         code=source_digest("gmvae.runs.observe"),
-        options=lambda wc: option_words(plan.observe_options(config, wc.task)),
+        options=lambda wc: option_words(dataset_plan.observe_options(config, wc.task)),
     shell:
         "{PYTHON:q} -m gmvae.runs.observe --data {input.data:q} --output {output:q} {params.options:q} > {log:q} 2>&1"
 

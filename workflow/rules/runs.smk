@@ -22,11 +22,38 @@ def code(step, kind, key):
     return lambda wc: source_digest(step, *step_options.plugin_modules(kind, config["models"][wc.model][key]))
 
 
+rule choose_components:
+    """K of a task whose n_components is no number. Rules that need it read it from the file, in their params."""
+    input:
+        data=lambda wc: step_options.dataset_file(config, wc.task),
+    output:
+        choice="results/choices/{task}/components.json",
+        table="results/choices/{task}/components.csv",
+    log:
+        "results/logs/choose_components/{task}.log",
+    benchmark:
+        "results/logs/choose_components/{task}.benchmark.tsv"
+    priority: 1000
+    threads: config["threads"]
+    resources:
+        gpu=int(GPU),
+    params:
+        code=lambda wc: source_digest(
+            "gmvae.runs.choices.choose",
+            *step_options.plugin_modules("models", step_options.sweep_options(config, wc.task)["module"]),
+        ),
+        options=lambda wc: option_words(step_options.sweep_options(config, wc.task)),
+    shell:
+        "{PYTHON:q} -m gmvae.runs.choices.choose --data {input.data:q} --choice {output.choice:q} "
+        "--table {output.table:q} {params.options:q} > {log:q} 2>&1"
+
+
 rule train:
     input:
         data=lambda wc: step_options.dataset_file(config, wc.task),
         observed="results/tasks/{task}/observed.csv",
         graph=lambda wc: dataset_plan.graph_file(config, wc.task, wc.model),
+        choice=lambda wc: step_options.choice_files(config, wc.task),
     output:
         weights="results/runs/{task}/{model}/weights.safetensors",
         history="results/runs/{task}/{model}/history.csv",
@@ -93,6 +120,7 @@ rule baseline:
         latent=lambda wc: step_options.latent_file(config, wc.task, wc.model),
         observed=lambda wc: step_options.observed_file(config, wc.task, wc.model),
         graph=lambda wc: dataset_plan.graph_file(config, wc.task, wc.model),
+        choice=lambda wc: step_options.choice_files(config, wc.task),
     output:
         latent="results/runs/{task}/{model}/latent.h5ad",
         provenance="results/runs/{task}/{model}/provenance.json",

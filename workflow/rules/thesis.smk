@@ -9,6 +9,7 @@ DIAGRAMS = project_files("thesis/diagrams", ".tex")
 (MAIN,) = [text for text in TEXTS if text.endswith("thesis/thesis.tex")]
 TEXTS = [text for text in TEXTS if text not in (*DIAGRAMS, FRAME)]  # what the book itself reads
 FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.thesis_figures(config)]
+CHOICES = step_options.choice_files(config, *plan.tasks(config))
 NAMES = step_options.with_sorted_keys(plan.display_names(config))
 
 
@@ -69,6 +70,7 @@ rule tell_cells:
 rule tabulate:
     input:
         metrics="results/metrics.csv",
+        choice=lambda wc: step_options.choice_files(config, wc.task),
     output:
         tex="results/tables/{task}.tex",
         csv=report(
@@ -122,6 +124,7 @@ rule list_published:
     input:
         metrics="results/metrics.csv",
         published=project_files("thesis", ".csv"),
+        choices=CHOICES,
     output:
         tex="results/tables/published.tex",
         csv="results/tables/published.csv",
@@ -131,7 +134,7 @@ rule list_published:
         "results/logs/list_published.benchmark.tsv"
     params:
         code=source_digest("gmvae.thesis.tables.published"),
-        options=option_words({"tasks": rule_options.published_tasks(config), "names": NAMES}),
+        options=lambda wc: option_words({"tasks": rule_options.published_tasks(config), "names": NAMES}),
     shell:
         "{PYTHON:q} -m gmvae.thesis.tables.published --metrics {input.metrics:q} --published {input.published:q} "
         "{params.options:q} --output {output.tex:q} > {log:q} 2>&1"
@@ -144,6 +147,7 @@ rule list_runs:
             for task in plan.tasks(config)
             for file in step_options.run_files(task, plan.models(config, task), "provenance.json")
         ],
+        sweeps=[file.replace(".json", ".csv") for file in CHOICES],
     output:
         "results/tables/runs.tex",
     log:
@@ -152,7 +156,7 @@ rule list_runs:
         "results/logs/list_runs.benchmark.tsv"
     params:
         code=source_digest("gmvae.thesis.tables.runs"),
-        options=option_words({"names": NAMES}),
+        options=option_words({"sweeps": [file.replace(".json", ".csv") for file in CHOICES] or None, "names": NAMES}),
     shell:
         "{PYTHON:q} -m gmvae.thesis.tables.runs --provenance {input.provenance:q} {params.options:q} --output {output:q} "
         "> {log:q} 2>&1"
@@ -162,6 +166,7 @@ rule numbers:
     input:
         metrics="results/metrics.csv",
         data=rules.prepared.input,
+        choices=CHOICES,
     output:
         "results/numbers.tex",
     log:
@@ -170,7 +175,7 @@ rule numbers:
         "results/logs/numbers.benchmark.tsv"
     params:
         code=source_digest("gmvae.thesis.numbers"),
-        options=option_words(
+        options=lambda wc: option_words(
             {
                 "tasks": rule_options.numbers_tasks(config),
                 "figures": [f"{task}/{figure}" for task, figure in plan.thesis_figures(config)],

@@ -11,7 +11,7 @@ from gmvae.pipeline.code_digest import check_imports
 from gmvae.pipeline.config_model import Config, TrainingSettings, check_guide, check_training_settings
 from gmvae.pipeline.config_refusals import check_form, config_refusal, show_value
 from gmvae.pipeline.config_types import POINT
-from gmvae.pipeline.dataset_plan import graph_kinds, reader_settings, takes_neighbours
+from gmvae.pipeline.dataset_plan import graph_kinds, reader_settings, swept_model, takes_neighbours
 from gmvae.pipeline.plan import (
     SPACES,
     accepted_settings,
@@ -174,6 +174,21 @@ def check_task(config: dict, name: str, entry: dict) -> None:
         check_name(["tasks", name, "training_of"], model, trained_models(config, name))
     for model in trained_models(config, name):
         check_views(config, name, model)
+    check_choice(config, name)
+
+
+def check_choice(config: dict, task: str) -> None:
+    """Refuse a number of components that is to be chosen where labels are seen, or where no model has components."""
+    entry = config["tasks"][task]
+    if isinstance(entry["n_components"], int):
+        return
+    at, content = ["tasks", task, "n_components"], show_value(entry["n_components"])
+    if entry["labels"] != "none":
+        allowed = f"a number with labels: {entry['labels']}, as many components as classes; or labels: none"
+        raise config_refusal(at, content, allowed)
+    if not swept_model(config, task):
+        allowed = "a number, as none of its models has components and an ELBO to choose by; or add gmdvae to its models"
+        raise config_refusal(at, content, allowed)
 
 
 def check_phases(config: dict, task: str, model: str) -> None:

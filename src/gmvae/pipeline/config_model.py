@@ -14,7 +14,9 @@ from gmvae.pipeline.config_refusals import allowed_values, check_form, config_re
 from gmvae.pipeline.config_types import (
     SHA256,
     AboveZero,
+    Components,
     Count,
+    Encode,
     Entry,
     Figures,
     FromZero,
@@ -122,9 +124,6 @@ class Dataset(Entry):
     download: Download = None
 
 
-Encode = Literal["auto", "components", "genes"]
-
-
 class Task(Entry):
     """A dataset, the labels that models may see, and the models."""
 
@@ -139,7 +138,7 @@ class Task(Entry):
             description="none, all, louvain, a share between 0 and 1, a number of labelled rows from 1, or batch:<name>"
         ),
     ]
-    n_components: Positive
+    n_components: Components
     models: Keys
     encode: Encode = None
     delta: Literal["none", "global", "near"] = None

@@ -34,6 +34,12 @@ AboveZero = Annotated[float, Field(gt=0, description=f"a number above 0 {POINT}"
 Switch = Annotated[bool, Field(description="true or false (in --config: True or False)")]
 Text = Annotated[str, Field(min_length=1, description="a text")]
 Texts = Annotated[list[Text], Field(min_length=1, description="a list of texts, at least one")]
+Candidates = Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=2), Different]
+Components = Annotated[
+    Positive | Literal["auto"] | Candidates,
+    Field(description="a whole number from 1, auto, or a list of at least two different numbers from 2 to choose from"),
+]
+Encode = Literal["auto", "components", "genes"]
 Key = Annotated[
     str, Field(pattern="^[a-z][a-z0-9_]*$", description="a name of small letters, digits and _, a letter first")
 ]

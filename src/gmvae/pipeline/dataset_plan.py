@@ -1,4 +1,4 @@
-"""What the configuration says of datasets: sources, raw files, the options of `prepare`, and graphs of neighbours.
+"""What the configuration says of datasets: sources, raw files, options of the first steps, and graphs of neighbours.
 
 Read by the Snakefile on every call, so it imports nothing heavy. `config` is the checked configuration.
 """
@@ -158,3 +158,38 @@ def graph_kinds(config: dict, task: str, models: list[str]) -> list[str]:
         if needed and class_flag(f"gmvae.models.{config['models'][model]['module']}", "has_components"):
             kinds.append(settings["graph"])
     return list(dict.fromkeys(kinds))
+
+
+def observe_options(config: dict, task: str) -> dict:
+    """The options of the step `observe` for a task.
+
+    Args:
+        config: The configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        `labels`; for Louvain clusters also their number and the number of principal components, if it is set.
+    """
+    entry = config["tasks"][task]
+    options = {"labels": entry["labels"]}
+    if entry["labels"] == "louvain":
+        options["n_components"] = entry["n_components"]
+        options |= {key: value for key, value in entry.get("settings", {}).items() if key == "n_dimensions"}
+    return options
+
+
+def swept_model(config: dict, task: str) -> str | None:
+    """The model that a sweep over the number of components trains.
+
+    Args:
+        config: The checked configuration.
+        task: An entry of `tasks`.
+
+    Returns:
+        The first of the task's models that has components and an ELBO, None if there is none.
+    """
+    for model in plan.trained_models(config, task):
+        module = f"gmvae.models.{config['models'][model]['module']}"
+        if class_flag(module, "has_components") and class_flag(module, "has_bound"):
+            return model
+    return None

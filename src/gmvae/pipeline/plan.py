@@ -4,6 +4,9 @@ Read by the Snakefile on every call, so it imports nothing heavy: settings of mo
 source with `ast`. `config` is the checked configuration (catalogues, config.yaml and a user's own files, merged).
 """
 
+import json
+from pathlib import Path
+
 from gmvae.pipeline.sources import keyword_types
 
 SPACES = ("data", "pca", "umap")  # what a baseline can work on, besides the latent variable of a trained model
@@ -128,7 +131,7 @@ def evaluated_models(config: dict, task: str) -> list[str]:
 
 
 def n_components(config: dict, task: str, model: str) -> int:
-    """K, the number of components: the model's own if it has one, else the task's.
+    """K, the number of components: the model's own if it has one, else the task's, which a sweep may have chosen.
 
     Args:
         config: The configuration.
@@ -137,8 +140,23 @@ def n_components(config: dict, task: str, model: str) -> int:
 
     Returns:
         K.
+
+    Raises:
+        FileNotFoundError: The sweep has not ended. Snakemake then evaluates the params of a rule again before its job,
+            if the rule has the file among its inputs.
     """
-    return config["models"][model].get("n_components", config["tasks"][task]["n_components"])
+    return config["models"][model].get("n_components") or task_components(config, task)
+
+
+def task_components(config: dict, task: str) -> int:
+    """K of a task; see `n_components`."""
+    k = config["tasks"][task]["n_components"]
+    return k if isinstance(k, int) else json.loads(Path(choice_file(task)).read_text(encoding="utf-8"))["n_components"]
+
+
+def choice_file(task: str) -> str:
+    """The file with the K that a sweep chose for a task."""
+    return f"results/choices/{task}/components.json"
 
 
 def model_settings(config: dict, task: str, model: str) -> dict:
@@ -175,24 +193,6 @@ def accepted_settings(entry: dict) -> dict[str, str]:
     if entry["baseline"] == "none":
         return of_space
     return of_space | keyword_types(f"gmvae.runs.baselines.{entry['baseline']}", "assign")
-
-
-def observe_options(config: dict, task: str) -> dict:
-    """The options of the step `observe` for a task.
-
-    Args:
-        config: The configuration.
-        task: An entry of `tasks`.
-
-    Returns:
-        `labels`; for Louvain clusters also their number and the number of principal components, if it is set.
-    """
-    entry = config["tasks"][task]
-    options = {"labels": entry["labels"]}
-    if entry["labels"] == "louvain":
-        options["n_components"] = entry["n_components"]
-        options |= {key: value for key, value in entry.get("settings", {}).items() if key == "n_dimensions"}
-    return options
 
 
 def training_settings(config: dict, task: str, model: str) -> dict:

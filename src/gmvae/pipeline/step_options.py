@@ -205,3 +205,39 @@ def projected_models(config: dict, task: str) -> list[str]:
         if config["models"][model]["baseline"] == "none" and config["models"][model]["space"] != "data"
     ]
     return [model for model in plan.models(config, task) if model in shown]
+
+
+def choice_files(config: dict, *tasks: str) -> list[str]:
+    """The files of chosen numbers of components that the options of a rule are read from.
+
+    Args:
+        config: The checked configuration.
+        *tasks: Entries of `tasks`.
+
+    Returns:
+        One path for each task whose `n_components` is no number.
+    """
+    return [plan.choice_file(task) for task in tasks if not isinstance(config["tasks"][task]["n_components"], int)]
+
+
+def sweep_options(config: dict, task: str) -> dict:
+    """The options of the step `choose_components` for a task.
+
+    Args:
+        config: The checked configuration.
+        task: An entry of `tasks`, with a model that can be swept.
+
+    Returns:
+        The model's module, settings and training, what its encoder sees, device, threads, and candidates if the config
+        names them.
+    """
+    model, numbers = dataset_plan.swept_model(config, task), config["tasks"][task]["n_components"]
+    return {
+        "module": config["models"][model]["module"],
+        "settings": with_sorted_keys(plan.model_settings(config, task, model)),
+        "training": with_sorted_keys(plan.training_settings(config, task, model)),
+        "candidates": sorted(numbers) if isinstance(numbers, list) else None,
+        "encode": encoder_input(config, task, model),
+        "device": config["device"],
+        "threads": config["threads"],
+    }

@@ -160,8 +160,12 @@ def numbers_tasks(config: dict) -> dict[str, dict]:
         dataset, labels, n_components and where there is one held_out, by task in the study's order.
     """
     held = {task: {"held_out": kind} for task, kind in held_out_types(config).items()}
-    keys = ("dataset", "labels", "n_components")
-    return {task: {key: config["tasks"][task][key] for key in keys} | held.get(task, {}) for task in plan.tasks(config)}
+    return {
+        task: {key: config["tasks"][task][key] for key in ("dataset", "labels")}
+        | {"n_components": plan.task_components(config, task)}
+        | held.get(task, {})
+        for task in plan.tasks(config)
+    }
 
 
 def claims_options(config: dict) -> dict:

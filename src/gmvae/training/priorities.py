@@ -3,6 +3,7 @@
 from gmvae.pipeline import plan
 from gmvae.pipeline.sources import class_flag, keyword_defaults
 
+TYPICAL_K = 10  # where a sweep chooses the number of components
 NARROW = 16  # the width of a model without hidden layers
 PRECISION_COST = {"float64": 2.0, "float32": 1.0, "bfloat16": 0.5}
 
@@ -43,7 +44,8 @@ def training_cost(config: dict, task: str, model: str) -> float:
     training = plan.training_settings(config, task, model)
     per_row = 2.0 if class_flag(module, "has_components") else 1.0
     if class_flag(module, "decodes_class"):
-        per_row = (1 + plan.n_components(config, task, model)) / 2
+        k = config["models"][model].get("n_components", config["tasks"][task]["n_components"])
+        per_row = (1 + (k if isinstance(k, int) else TYPICAL_K)) / 2
     draws = (1 + training["n_samples"]) / 2
     width = plan.model_settings(config, task, model).get("n_hidden", keyword_defaults(module).get("n_hidden", NARROW))
     precision = PRECISION_COST.get(training["precision"], 1.0)

@@ -2,7 +2,7 @@
 
 import json
 
-from gmvae.cells.survey.columns import COMPUTED, describe_candidates, describe_column, split_words
+from gmvae.cells.survey.columns import COMPUTED, Column, describe_candidates, describe_column, split_words
 from gmvae.cells.survey.report import (
     TEST_SHARE,
     Survey,
@@ -18,7 +18,8 @@ from gmvae.pipeline.checks.letters import unset_letters
 STEPS = 12_000  # of training that are enough for many cells
 FEWEST_STEPS = 240  # of training, as many as 60 epochs of 512 cells have
 BATCH = 128  # rows in a step, the default of config.yaml
-FEWEST_COMPONENTS = 10  # K where there are no labels
+FEWEST_ROWS = 200  # for a sweep over the number of components
+FEW_COMPONENTS = 5  # K where there are neither labels nor rows enough
 
 
 def write_entries(survey: Survey, key: str, command: str) -> str:
@@ -35,11 +36,11 @@ def write_entries(survey: Survey, key: str, command: str) -> str:
     file, label = survey.file, survey.chosen["label"]
     stem = file.path.name.split(".")[0]
     name = json.dumps(key if not stem or unset_letters(stem) else stem, ensure_ascii=False)
-    k = len(label.sizes) if label else FEWEST_COMPONENTS
-    reason = f"as many as {label.name} has values" if label else "a guess: about as many cell types as you expect"
+    n_rows = len(file.cells) * kept_share(survey) * (1 - TEST_SHARE)
+    k, reason = components_entry(label, n_rows)
     models = ["truth"] * bool(label) + ["random", "pca", "pca_kmeans", "gmdvae"]
     models += ["cgmdvae"] * bool(survey.chosen["condition"])
-    epochs = choose_epochs(len(file.cells) * kept_share(survey) * (1 - TEST_SHARE))
+    epochs = choose_epochs(n_rows)
     lines = [
         f"# Entries for {file.path.name}, found by `python -m gmvae inspect`; they are read after config.yaml by",
         f"#     {command}",
@@ -118,6 +119,15 @@ def threshold_lines(survey: Survey) -> list[str]:
     is_possible, words = describe_doublets(batch_sizes(survey), kept_share(survey), TEST_SHARE)
     lines.append(f"# max_doublet: 0.25  # {words}" if is_possible else f"# no search for doublets: {words}")
     return lines
+
+
+def components_entry(label: Column | None, n_rows: float) -> tuple[int | str, str]:
+    """The number of components, or auto where neither labels tell it nor the rows are too few; and the reason."""
+    if label:
+        return len(label.sizes), f"as many as {label.name} has values"
+    if n_rows < FEWEST_ROWS:
+        return FEW_COMPONENTS, "a guess: about as many cell types as you expect"
+    return "auto", "auto chooses it by short trainings; or set the number of cell types that you expect"
 
 
 def choose_epochs(n_rows: float) -> list[str]:

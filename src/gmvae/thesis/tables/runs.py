@@ -11,20 +11,22 @@ from gmvae.formats.provenance_reader import read_provenance
 from gmvae.formats.writing import write_text
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
+from gmvae.thesis.tables.choices import choice_lines
 from gmvae.thesis.tabular import header_line, table_row
 from gmvae.thesis.typeset import latex_name, latex_text
 
 
-def list_runs(provenance: list[Path], names: dict, output: Path) -> None:
+def list_runs(provenance: list[Path], names: dict, output: Path, sweeps: list[Path] | None = None) -> None:
     """Write the list of runs as LaTeX: a section for each task, or for several tasks with identical runs.
 
     Args:
         provenance: results/runs/TASK/MODEL/provenance.json of every run, in the order of tasks and models.
         names: Display names by key.
         output: The LaTeX file to write, results/tables/runs.tex.
+        sweeps: results/choices/TASK/components.csv of each task whose number of components was chosen.
 
     Raises:
-        Refused: There are no runs.
+        Refused: There are no runs, or a sweep is not readable.
     """
     runs = [(path.parent.parent.name, path.parent.name, read_provenance(path)) for path in provenance]
     if not runs:
@@ -40,6 +42,7 @@ def list_runs(provenance: list[Path], names: dict, output: Path) -> None:
     lines = [header_line("gmvae.thesis.tables.runs"), *common_description(records, defaults)]
     for rows, tasks in tasks_by_rows.items():
         lines += runs_section(tasks, rows, names)
+        lines += [line for path in sweeps or [] if path.parent.name in tasks for line in choice_lines(path)]
     write_text("\n".join(lines) + "\n", output)
 
 
