@@ -99,7 +99,7 @@ def mirrored(tmp_path):
 def test_raw_files_are_compared_by_their_checksums(mirrored):
     root, config = mirrored
     all_of_them, note = data_files.check_raw_files(root, config)
-    assert all_of_them == Finding(OK, "raw files: 2 are there and intact, 1 of the catalogue are not")
+    assert all_of_them == Finding(OK, "raw files: 2 are there and intact, 2 of the catalogue are not")
     assert note.state == NOTE and "`make` fetches them" in note.text
     for name in ("plain", "packed"):
         (root / "results/raw/toy" / name).write_bytes(b"damaged")
