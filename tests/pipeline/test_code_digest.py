@@ -232,7 +232,7 @@ def test_a_constant_in_a_metric_counts_for_evaluation_and_for_no_run(elsewhere):
     edited = affected(elsewhere / "metrics/scores.py", "\nimport ", "\nNEW = 1\nimport ")
     assert "metrics.evaluate" in edited
     runs = {name for name in edited if name.startswith(("runs.", "data."))}
-    assert runs <= {"runs.biology.findings"}  # it scores clusters, too
+    assert runs <= {"runs.biology.findings", "runs.choices.choose"}  # they score clusters, too
 
 
 def test_a_default_in_a_figure_counts_for_that_figure(elsewhere):

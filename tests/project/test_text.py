@@ -46,7 +46,7 @@ KEYED = re.compile(
 # Digits that are no results: names, and which seeds were used for trials and for the study.
 NAMED_DIGITS = re.compile(
     r"\bM[12]\b|PBMC~(?:3|68)k|\bCD\d+|\bseeds? \d(?: to \d)?|reported are \d|at most\s+\\num\{2000\}"
-    r"|Predicted responses: \w+, 100 genes|\\textit\{[A-Z0-9]+\}"  # names of genes
+    r"|Predicted responses: \w+, 100 genes|\\textit\{[A-Z0-9]+\}|cite\{\w+\}"  # names of genes, sources
 )
 COMPARATIVE = re.compile(
     r"\b(?:better|worse|higher|highest|lower|lowest|larger|largest|smaller|smallest|ahead|behind|beats?|above|below"
