@@ -104,12 +104,24 @@ def run_cluster(folder: Path) -> Iterator[str]:
         wait_for_state(host, "idle")
         yield host
     finally:
+        end_jobs()
         for process in reversed(processes):
             process.terminate()
         for process in processes:
             process.wait(60)
         for name in texts:
             (FILES / name).unlink(missing_ok=True)
+
+
+def end_jobs(seconds: float = 60) -> None:
+    """End what a test that failed has left in the queue."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        jobs = subprocess.run(["squeue", "-h", "-o", "%i"], capture_output=True, text=True).stdout.split()
+        if not jobs:
+            return
+        subprocess.run(["scancel", *jobs], capture_output=True)
+        time.sleep(1)
 
 
 def wait_for_state(node: str, state: str, seconds: float = 60) -> None:

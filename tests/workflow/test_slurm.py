@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,10 @@ def wait_until(happened: Callable[[], object], run: subprocess.Popen, seconds: f
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project with a training of 3,000 epochs."""
+    """A copy of the project with a training of 150 epochs."""
     folder = copied(tmp_path_factory.mktemp("slurm") / "project")
     tiny = folder / "tests/tiny/config.yaml"
-    tiny.write_text(tiny.read_text().replace("epochs: 4,", "epochs: 3000,", 1))
+    tiny.write_text(tiny.read_text().replace("epochs: 4,", "epochs: 150,", 1))
     return folder
 
 
@@ -99,22 +100,20 @@ def test_a_job_asks_for_memory_by_the_size_of_its_files_and_for_a_gpu_where_the_
 def test_a_cancelled_training_on_a_drained_node_comes_back_from_its_checkpoint(node, project):
     inputs = [f"results/{name}" for name in ("data/toy_tiny.h5ad", "tasks/toy_tiny/observed.csv")]
     assert snakemake(project, *inputs, *TINY).returncode == 0
-    command = [sys.executable, "-m", "snakemake", *PROFILE, *HERE, *TINY, "--config", "checkpoint_minutes=0.001"]
-    command += ["--", str(RUN / "weights.safetensors")]
-    run = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_until((project / RUN / "checkpoint.safetensors").exists, run)
-    slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
-    (first,) = jobs_in_state("running")
-    slurm("scancel", first)
-    wait_until(lambda: jobs_in_state("pending"), run)
-    wait_for_state(node, "drained")
-    log = project / "results/logs/train/toy_tiny/gmdvae.log"
-    assert "SIGTERM: saved in" in log.read_text()  # the notice reaches the training, through two other Snakemakes
-    (second,) = jobs_in_state("pending")
-    assert second != first and (project / RUN / "checkpoint.safetensors").exists()
-    assert memory_of(second) == 2 * memory_of(first)  # the second try asks for more
-    slurm("scontrol", "update", f"nodename={node}", "state=resume")
-    output = run.communicate(timeout=900)[0]
+    with start_training(project) as run:
+        wait_until((project / RUN / "checkpoint.safetensors").exists, run)
+        slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
+        (first,) = jobs_in_state("running")
+        slurm("scancel", first)
+        wait_until(lambda: jobs_in_state("pending"), run)
+        wait_for_state(node, "drained")
+        log = project / "results/logs/train/toy_tiny/gmdvae.log"
+        assert "SIGTERM: saved in" in log.read_text()  # the notice reaches the training, through two other Snakemakes
+        (second,) = jobs_in_state("pending")
+        assert second != first and (project / RUN / "checkpoint.safetensors").exists()
+        assert memory_of(second) == 2 * memory_of(first)  # the second try asks for more
+        slurm("scontrol", "update", f"nodename={node}", "state=resume")
+        output = run.communicate(timeout=900)[0]
     assert run.returncode == 0, output[-3000:]
     assert "Trying to restart job" in output
     assert "training goes on in epoch" in log.read_text()
@@ -123,6 +122,18 @@ def test_a_cancelled_training_on_a_drained_node_comes_back_from_its_checkpoint(n
     shutil.rmtree(project / RUN)
     assert snakemake(project, str(RUN / "weights.safetensors"), *TINY).returncode == 0
     assert run_bytes(project) == resumed
+
+
+@contextmanager
+def start_training(project: Path) -> Iterator[subprocess.Popen]:
+    """A Snakemake that gives one training, which saves itself again and again, to Slurm; killed in the end."""
+    command = [sys.executable, "-m", "snakemake", *PROFILE, *HERE, *TINY, "--config", "checkpoint_minutes=0.02"]
+    command += ["--", str(RUN / "weights.safetensors")]
+    run = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield run
+    finally:
+        run.kill()
 
 
 def run_bytes(project: Path) -> list[bytes]:
