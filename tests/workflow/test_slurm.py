@@ -58,10 +58,10 @@ def wait_until(happened: Callable[[], object], run: subprocess.Popen, seconds: f
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project with a training of 150 epochs."""
+    """A copy of the project with a training of 600 epochs."""
     folder = copied(tmp_path_factory.mktemp("slurm") / "project")
     tiny = folder / "tests/tiny/config.yaml"
-    tiny.write_text(tiny.read_text().replace("epochs: 4,", "epochs: 150,", 1))
+    tiny.write_text(tiny.read_text().replace("epochs: 4,", "epochs: 600,", 1))
     return folder
 
 

@@ -36,7 +36,7 @@ def job_places(jobs: dict[str, int]) -> list[str]:
     Returns:
         Each card as often as it takes jobs; the first job of every card comes before the second of any.
     """
-    return [card for round in range(max(jobs.values(), default=0)) for card, most in jobs.items() if round < most]
+    return [card for turn in range(max(jobs.values(), default=0)) for card, most in jobs.items() if turn < most]
 
 
 def visible_cards() -> dict[str, int]:
