@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report cells mine compare verify doctor reference archive readme bench bench-gpu test test-all lint latex clean help
+.PHONY: all thesis report cells mine compare verify doctor reference archive readme bench bench-gpu test test-all test-slurm lint latex slurm clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
@@ -76,6 +76,9 @@ test: $(STAMP) latex  ## the tests but the slow ones
 test-all: $(STAMP) latex  ## all tests
 	$(PYTEST)
 
+test-slurm: $(STAMP) latex slurm  ## the tests on a cluster: a real Slurm, started here (as root) and stopped again
+	.venv/bin/python -m pytest -m slurm
+
 lint: $(STAMP)  ## style of the Python and Snakemake files
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -102,6 +105,16 @@ latex:
 		echo "Installing LaTeX with apt-get"; export DEBIAN_FRONTEND=noninteractive; \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $(LATEX); } >/dev/null || true; \
 	fi
+
+# Slurm, where it is missing and may be installed, and Snakemake's plugin for it; the tests that miss something say so.
+slurm: $(STAMP)
+	@.venv/bin/python -c 'import snakemake_executor_plugin_slurm' 2>/dev/null || \
+		.venv/bin/python -m pip install --quiet -c constraints.txt -e '.[dev,slurm]'
+	@command -v slurmctld >/dev/null && command -v munged >/dev/null || \
+		if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+			echo "Installing Slurm with apt-get"; export DEBIAN_FRONTEND=noninteractive; \
+			{ apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge; } >/dev/null || true; \
+		fi
 
 clean:  ## remove what was computed but raw files and results/reference: make clean SURE=yes
 	@test "$(SURE)" = yes || { echo "This removes all runs and the thesis. If that is meant: make clean SURE=yes"; exit 1; }

@@ -19,7 +19,7 @@ def pytest_collection_finish():
 
 
 class Spread(LoadScopeScheduling):
-    """Every test goes wherever there is room, but those of one study or book to one process, so that it is made once.
+    """Every test goes wherever there is room, but those of one study, book or cluster to one process: it is made once.
 
     The largest group starts first. pytest-xdist's own `--dist loadgroup` has no effect under pytest 9.
     """
@@ -27,7 +27,7 @@ class Spread(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         """What must stay together with the test: its file, or nothing but itself."""
         file = nodeid.partition("::")[0]
-        return file if file.endswith(("test_workflow.py", "test_pdf.py")) else nodeid
+        return file if file.endswith(("test_workflow.py", "test_pdf.py", "test_slurm.py")) else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)

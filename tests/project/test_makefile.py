@@ -193,6 +193,24 @@ def test_tests_run_on_all_cores_without_latex_too(project, target, selection):
     assert call.startswith("python -m pytest -n auto") and call.endswith(selection)
 
 
+@pytest.mark.parametrize("user", ["root", "not root", "root with Slurm"])
+def test_the_tests_of_slurm_install_it_where_that_is_allowed(project, user):
+    project.latex()
+    project.program(".venv/bin/python", 'case "$1" in -c) exit 1;; esac')
+    project.apt(works=False)
+    if user != "not root":
+        project.program("bin/id", "echo 0")
+    if user == "root with Slurm":
+        project.program("bin/slurmctld")
+        project.program("bin/munged")
+    finished = project.make("test-slurm")
+    assert finished.returncode == 0, finished.stderr
+    look, install, tests = project.called("python")
+    assert "snakemake_executor_plugin_slurm" in look and tests == "python -m pytest -m slurm"
+    assert "-c constraints.txt" in install and install.endswith(".[dev,slurm]")
+    assert bool(project.called("apt-get")) == (user == "root")
+
+
 def test_a_file_of_cells_is_looked_at_by_name(project):
     assert "make mine H5AD=my.h5ad" in project.make("mine").stdout and not project.called("python")
     assert project.make("mine", "H5AD=my cells.h5ad", "LABEL=cell type").returncode == 0
@@ -298,5 +316,5 @@ def test_help_lists_every_command(project):
             "bench",
             "bench-gpu",
         ),
-        *("test", "test-all", "lint", "clean", "help"),
+        *("test", "test-all", "test-slurm", "lint", "clean", "help"),
     }

@@ -3,6 +3,11 @@
 # The first jobs of all: everything waits for them (priority).
 
 
+# On a cluster, files are downloaded where Snakemake runs: many nodes have no network.
+localrules:
+    fetch,
+
+
 rule fetch:
     output:
         "results/raw/{source}/{file}",

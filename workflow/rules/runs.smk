@@ -1,15 +1,21 @@
 # A run: all seeds of one model on one task, in one folder. A trained model and a baseline leave the same latent.h5ad.
 
-from gmvae.runs.gpu_sharing import jobs_on_gpu
+import shlex
+
+from gmvae.runs import gpu_sharing
 from gmvae.training.priorities import training_priorities
 
 PRIORITIES = training_priorities(config)
 
-# Jobs on a GPU: as many at once as its memory takes, unless --resources gpu=... says another number.
-JOBS_ON_GPU = jobs_on_gpu(config["share_gpu"], config["device"])
-GPU = config["device"] == "cuda" or JOBS_ON_GPU is not None
-if JOBS_ON_GPU is not None and "gpu" not in workflow.global_resources:
-    workflow.global_resources["gpu"] = JOBS_ON_GPU
+# Jobs on a GPU: as many at once as the memory of the cards takes, unless --resources gpu=... says another number.
+JOBS_ON_GPU = gpu_sharing.jobs_by_card(config["share_gpu"], config["device"])
+GPU = config["device"] == "cuda" or bool(JOBS_ON_GPU)
+if JOBS_ON_GPU and "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = sum(JOBS_ON_GPU.values())
+if len(JOBS_ON_GPU) > 1:
+    os.environ["GMVAE_GPU_PLACES"] = " ".join(gpu_sharing.job_places(JOBS_ON_GPU))
+    # Before the command, and so no part of it: which card computes a run makes nothing run again.
+    shell.prefix(f"set -euo pipefail; . {shlex.quote(str(Path(workflow.basedir, 'workflow/choose_gpu.sh')))}; ")
 
 
 def alternatives(kind):
