@@ -11,6 +11,7 @@ from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import ROOT
 
 PACKAGES = ROOT / "thesis" / "latex-packages.txt"
+COPIES = "GMVAE_COPIES"  # environment variable: the folder of results/, where Snakemake took that from a store
 MAX_ERRORS = 10  # errors of LaTeX that are printed; the log has all of them
 OPTIONS = ["-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "-no-shell-escape"]
 ERROR = re.compile(r"^(?:! .+|\S+?:\d+: .+|.*ERROR - .+)$", re.MULTILINE)  # of LaTeX, with and without line, of biber
@@ -69,9 +70,9 @@ def run_program(command: list[str], main: Path, log: Path) -> None:
 
 
 def latex_environment(main: Path) -> dict[str, str]:
-    """The process's environment with the text's folder on the search paths, and with a fixed date."""
-    folder = os.path.relpath(main.parent)
-    paths = {"TEXINPUTS": f".:{folder}:", "BIBINPUTS": f".:{folder}:"}
+    """The process's environment with the search paths, the text's folder and that of copies of results, and a fixed date."""
+    folder, copies = os.path.relpath(main.parent), os.environ.get(COPIES, "")
+    paths = {"TEXINPUTS": f".:{folder}:{copies}:" if copies else f".:{folder}:", "BIBINPUTS": f".:{folder}:"}
     return os.environ | paths | {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
 
 
