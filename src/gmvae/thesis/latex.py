@@ -70,7 +70,7 @@ def run_program(command: list[str], main: Path, log: Path) -> None:
 
 
 def latex_environment(main: Path) -> dict[str, str]:
-    """The process's environment with the folders of the text and of copies of results searched, and with a fixed date."""
+    """The process's environment with the folders of the text and of copies of results, and with a fixed date."""
     folder, copies = os.path.relpath(main.parent), os.environ.get(COPIES, "")
     paths = {"TEXINPUTS": f".:{folder}:{copies}:" if copies else f".:{folder}:", "BIBINPUTS": f".:{folder}:"}
     return os.environ | paths | {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
