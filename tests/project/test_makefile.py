@@ -183,12 +183,25 @@ def test_a_python_that_is_too_old_is_refused_with_the_remedy(project):
     assert "make PYTHON=" in finished.stdout
 
 
-@pytest.mark.parametrize(("target", "selection"), [("test", "-m not slow"), ("test-all", "--maxprocesses 8")])
+@pytest.mark.parametrize(("target", "selection"), [("test", "-m not slow and not scale"), ("test-all", "-m not scale")])
 def test_tests_run_on_all_cores_without_latex_too(project, target, selection):
     finished = project.make(target)
     assert finished.returncode == 0, finished.stderr
     (call,) = project.called("python")
     assert call.startswith("python -m pytest -n auto") and call.endswith(selection)
+
+
+def test_tests_of_a_store_have_an_environment_of_their_own(project):
+    project.program("bin/python3.11")
+    project.program(".venv-storage/bin/python")
+    assert project.make("test-storage").returncode == 0
+    install, tests = project.called("python")
+    assert "pip install" in install and install.endswith(".[dev,storage]") and tests == "python -m pytest -m storage"
+
+
+def test_tests_of_full_size_run_alone(project):
+    assert project.make("test-scale").returncode == 0
+    assert project.called("python") == ["python -m pytest -m scale"]
 
 
 def test_a_file_of_cells_is_looked_at_by_name(project):
@@ -274,5 +287,5 @@ def test_help_lists_every_command(project):
             "bench",
             "bench-gpu",
         ),
-        *("test", "test-all", "lint", "clean", "help"),
+        *("test", "test-all", "test-storage", "test-scale", "lint", "clean", "help"),
     }
