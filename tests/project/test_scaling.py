@@ -36,10 +36,10 @@ def test_the_large_size_is_foretold_from_the_small_ones_alone():
         for n in sizes
         for factor in (1, 1, 50)  # a median of three leaves a slow round out
     ]
-    table = pd.DataFrame(rows).assign(megabytes=lambda t: np.maximum(500, 100 + 2e-3 * t.n))
+    table = pd.DataFrame(rows).assign(megabytes=lambda t: np.maximum(250, 100 + 2e-3 * t.n))
     seconds, megabytes = scaling.foretold_costs(table).itertuples()
     assert np.isclose(seconds.foretold, 102) and seconds.measured == 9e9
-    assert np.isclose(megabytes.foretold, 2100)  # the floor of 500 at 10,000 cells is not in the line
+    assert np.isclose(megabytes.foretold, 2100)  # the floor of 250 at 10,000 cells is not in the line
 
 
 def test_repeated_cells_are_a_dataset_of_counts(tmp_path):

@@ -22,7 +22,6 @@ S3 = ["--default-storage-provider", "s3", "--default-storage-prefix", "s3://stud
 SMALL = {
     "studies": {"tiny": {"tasks": ["toy_tiny"]}},
     "tasks": {"toy_tiny": {"models": ["pca", "ae", "ae_kmeans", "gmdvae"]}},
-    "thesis": {"figures": {"images": []}},
 }
 TIMES = (".log", ".tsv", "provenance.json")  # what no two runs have alike
 
