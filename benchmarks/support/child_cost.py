@@ -1,13 +1,20 @@
 """What a command costs: the processor time of it and of the processes that it waits for, and the peak of its memory."""
 
-import os
-import subprocess
-import tempfile
+import json
+import sys
 from pathlib import Path
 
-from benchmarks.support.processes import environment
-from gmvae.pipeline.errors import Refused
+from benchmarks.support.processes import run_command
 from gmvae.pipeline.sources import ROOT
+
+# A small process before the command: Linux counts the memory that a process had before it became the command.
+LAUNCHER = """
+import json, resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({"seconds": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss / 1024}))
+sys.exit(status)
+"""
 
 
 def command_cost(command: list[str], folder: Path = ROOT) -> dict[str, float]:
@@ -21,14 +28,6 @@ def command_cost(command: list[str], folder: Path = ROOT) -> dict[str, float]:
         seconds of processor time, and megabytes (1024² bytes).
 
     Raises:
-        Refused: The command fails.
+        Refused: The command fails; the message has the last line of its error output.
     """
-    with tempfile.TemporaryFile("w+") as messages:
-        process = subprocess.Popen(command, cwd=folder, env=environment(1), stdout=messages, stderr=messages)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            messages.seek(0)
-            last = (messages.read().strip().splitlines() or ["no message"])[-1]
-            raise Refused(f"{' '.join(command)[:300]}: exit status {process.returncode}: {last}")
-    return {"seconds": usage.ru_utime + usage.ru_stime, "megabytes": usage.ru_maxrss / 1024}
+    return json.loads(run_command([sys.executable, "-S", "-c", LAUNCHER, *command], folder=folder))

@@ -53,8 +53,9 @@ def test_repeated_cells_are_a_dataset_of_counts(tmp_path):
 
 
 def test_the_cost_of_a_command_is_its_own(tmp_path):
+    own_memory = np.ones(1 << 25)  # 256 MB, which are not the command's
     idle = child_cost.command_cost(["sleep", "0.5"], tmp_path)
-    assert idle["seconds"] < 0.3
+    assert own_memory.sum() and idle["seconds"] < 0.3 and idle["megabytes"] < 50
     python = ["python3", "-c", "x = b'x' * (200 << 20); [i for i in range(3_000_000)]"]
     busy = child_cost.command_cost(python, tmp_path)
     assert busy["seconds"] > idle["seconds"] and busy["megabytes"] > 200
