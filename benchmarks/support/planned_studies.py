@@ -1,4 +1,4 @@
-"""What Snakemake takes for itself: to plan a study, and to start and note its jobs. No job is run."""
+"""What Snakemake takes for itself: to plan a study, and to look through a finished one. No job is run."""
 
 import json
 import re
@@ -33,13 +33,13 @@ def study_config(n_runs: int) -> dict:
 
 
 def measure_studies(n_runs: int) -> list[dict]:
-    """Plan a study of n runs in a copy of the project, and let Snakemake go through its jobs without running them.
+    """Plan a study of n runs in a copy of the project, and look through it once its files are there.
 
     Args:
         n_runs: The number of runs, a multiple of MODELS.
 
     Returns:
-        A row for `plan` and one for `note`: of, n, step, seconds and megabytes. `note` holds a plan, too.
+        A row for `plan` and one for `finished`: of, n, step, seconds and megabytes.
     """
     with tempfile.TemporaryDirectory(prefix="scaling.") as folder:
         project = Path(folder, "project")
@@ -48,7 +48,7 @@ def measure_studies(n_runs: int) -> list[dict]:
         call = [sys.executable, "-m", "snakemake", TARGET, "--cores", "1", "--configfile", "many.yaml"]
         costs = {"plan": command_cost([*call, "--dry-run", "--quiet", "all"], project)}
         make_empty_outputs(project, call)
-        costs["note"] = command_cost([*call, "--touch", "--quiet", "all"], project)
+        costs["finished"] = command_cost([*call, "--touch", "--quiet", "all"], project)
     rows = [{"of": "runs", "n": n_runs, "step": step} | cost for step, cost in costs.items()]
     print("\n".join(map(json.dumps, rows)), flush=True)
     return rows
