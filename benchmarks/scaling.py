@@ -1,8 +1,8 @@
 """Fit what steps cost to small datasets, and foretell a large one: `python -m benchmarks.scaling --output scaling.csv`.
 
 Cells: the steps prepare, observe, train (one epoch of gmdvae, one seed), embed, export and page, each a process of its
-own, on blocks of simulated cells. Runs: what Snakemake itself takes to plan a study, and to look through a finished one.
-Time is processor time, which other work on the machine hardly changes.
+own, on blocks of simulated cells. Runs: what Snakemake itself takes to plan a study, and to look through a finished
+one. Time is processor time, which other work on the machine hardly changes.
 """
 
 import tempfile
