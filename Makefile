@@ -2,10 +2,12 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report cells mine compare verify doctor reference archive readme bench bench-gpu test test-all test-slurm lint latex slurm clean help
+.PHONY: all thesis report cells mine compare verify doctor reference archive readme bench bench-gpu test test-all test-slurm test-storage test-scale \
+	lint latex slurm clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
+STORAGE := .venv-storage/.stamp
 # On a terminal, bars and what runs; elsewhere Snakemake's own lines. Its log file, .snakemake/log, has all either way.
 SNAKEMAKE := .venv/bin/snakemake --cores all $$(test -t 2 && echo --logger=rich)
 STUDY := embedded
@@ -71,10 +73,16 @@ bench-gpu: $(STAMP)  ## measure training on the GPU beside the CPU: benchmarks/g
 	PYTHONPATH=src .venv/bin/python -m benchmarks.gpu --output benchmarks/gpu.csv
 
 test: $(STAMP) latex  ## the tests but the slow ones
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not scale and not slurm and not storage"
 
-test-all: $(STAMP) latex  ## all tests
-	$(PYTEST)
+test-all: $(STAMP) latex  ## all tests but those of the next three
+	$(PYTEST) -m "not scale and not slurm and not storage"
+
+test-storage: $(STORAGE)  ## the tests of results in a store that speaks S3, with a server here
+	.venv-storage/bin/python -m pytest -m storage
+
+test-scale: $(STAMP)  ## whether the costs of small datasets foretell a million cells and 1,000 runs: an hour
+	.venv/bin/python -m pytest -m scale
 
 test-slurm: $(STAMP) latex slurm  ## the tests on a cluster: a real Slurm, started here (as root) and stopped again
 	.venv/bin/python -m pytest -m slurm
@@ -84,11 +92,12 @@ lint: $(STAMP)  ## style of the Python and Snakemake files
 	.venv/bin/ruff format --check
 	.venv/bin/snakefmt --check Snakefile workflow
 
-# The environments: the project's, and that of `make bench`, which has scvi-tools too. The stamp is newer than what it was
-# made from, so a second call runs no installer.
+# The environments: the project's, that of `make bench`, which has scvi-tools too, and that of `make test-storage`. The stamp is
+# newer than what it was made from, so a second call runs no installer.
 $(STAMP): EXTRA := dev
 $(BENCH): EXTRA := bench
-$(STAMP) $(BENCH): constraints.txt pyproject.toml
+$(STORAGE): EXTRA := dev,storage
+$(STAMP) $(BENCH) $(STORAGE): constraints.txt pyproject.toml
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			test -x $(@D)/bin/python || $$python -m venv $(@D) || exit 1; found=1; break; \

@@ -11,8 +11,6 @@ from gmvae.pipeline.config_checks import check_config, parse_switches
 from gmvae.pipeline.config_files import catalogue_files, read_yaml
 from gmvae.pipeline.errors import exit_if_refused
 from gmvae.pipeline.code_digest import source_digest
-from gmvae.pipeline.sources import project_files
-from gmvae.pipeline.step_options import option_words
 
 # Later files win: the catalogues, config.yaml, each --configfile, --config.
 CONFIG_FILES = [*catalogue_files(Path(workflow.basedir)), Path(workflow.basedir, "config.yaml")]
@@ -45,6 +43,7 @@ wildcard_constraints:
     figure="|".join(config["thesis"]["figures"]),
 
 
+include: "workflow/rules/places.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/metrics.smk"

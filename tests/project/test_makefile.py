@@ -185,7 +185,10 @@ def test_a_python_that_is_too_old_is_refused_with_the_remedy(project):
     assert "make PYTHON=" in finished.stdout
 
 
-@pytest.mark.parametrize(("target", "selection"), [("test", "-m not slow"), ("test-all", "--maxprocesses 8")])
+APART = "not scale and not slurm and not storage"  # each has a target of its own
+
+
+@pytest.mark.parametrize(("target", "selection"), [("test", f"-m not slow and {APART}"), ("test-all", f"-m {APART}")])
 def test_tests_run_on_all_cores_without_latex_too(project, target, selection):
     finished = project.make(target)
     assert finished.returncode == 0, finished.stderr
@@ -209,6 +212,19 @@ def test_the_tests_of_slurm_install_it_where_that_is_allowed(project, user):
     assert "snakemake_executor_plugin_slurm" in look and tests == "python -m pytest -m slurm"
     assert "-c constraints.txt" in install and install.endswith(".[dev,slurm]")
     assert bool(project.called("apt-get")) == (user == "root")
+
+
+def test_tests_of_a_store_have_an_environment_of_their_own(project):
+    project.program("bin/python3.11")
+    project.program(".venv-storage/bin/python")
+    assert project.make("test-storage").returncode == 0
+    install, tests = project.called("python")
+    assert "pip install" in install and install.endswith(".[dev,storage]") and tests == "python -m pytest -m storage"
+
+
+def test_tests_of_full_size_run_alone(project):
+    assert project.make("test-scale").returncode == 0
+    assert project.called("python") == ["python -m pytest -m scale"]
 
 
 def test_a_file_of_cells_is_looked_at_by_name(project):
@@ -316,5 +332,5 @@ def test_help_lists_every_command(project):
             "bench",
             "bench-gpu",
         ),
-        *("test", "test-all", "test-slurm", "lint", "clean", "help"),
+        *("test", "test-all", "test-slurm", "test-storage", "test-scale", "lint", "clean", "help"),
     }

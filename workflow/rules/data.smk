@@ -26,7 +26,7 @@ rule fetch:
 
 rule prepare:
     input:
-        lambda wc: dataset_plan.raw_files(config, wc.dataset),
+        lambda wc: without_store(dataset_plan.raw_files(config, wc.dataset)),
     output:
         "results/data/{dataset}.h5ad",
     log:
@@ -46,6 +46,10 @@ rule prepare:
         # The warnings in the log also go to the terminal.
         "{PYTHON:q} -m gmvae.data.prepare {params.options:q} --output {output:q} > {log:q} 2>&1 "
         "&& sed -n '/^warning: /p' {log:q} >&2"
+
+
+if workflow.workflow_settings.cache is not None:
+    share_outputs("fetch", "prepare")
 
 
 rule prepared:

@@ -45,6 +45,19 @@ def option_words(values: dict) -> list[str]:
     return words
 
 
+def place_words(words: list[str], results: str) -> list[str]:
+    """Let options name files below another folder than results/, where Snakemake keeps copies of what is in a store.
+
+    Args:
+        words: The words of a command line.
+        results: The folder that stands for results.
+
+    Returns:
+        The words, each that starts with results/ with the other folder in its place.
+    """
+    return [results + word.removeprefix("results") if word.startswith("results/") else word for word in words]
+
+
 def with_sorted_keys(settings: dict) -> dict:
     """Sort the keys of settings, so that their order in the config re-runs nothing.
 

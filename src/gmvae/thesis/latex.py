@@ -9,6 +9,7 @@ from pathlib import Path
 from gmvae.pipeline.checks.latex_programs import install_advice, missing_programs
 from gmvae.pipeline.errors import Refused
 
+COPIES = "GMVAE_COPIES"  # environment variable: the folder of results/, where Snakemake took that from a store
 MAX_ERRORS = 10  # errors of LaTeX that are printed; the log has all of them
 OPTIONS = ["-interaction=nonstopmode", "-halt-on-error", "-file-line-error", "-no-shell-escape"]
 ERROR = re.compile(r"^(?:! .+|\S+?:\d+: .+|.*ERROR - .+)$", re.MULTILINE)  # of LaTeX, with and without line, of biber
@@ -60,13 +61,13 @@ def run_program(command: list[str], main: Path, log: Path) -> None:
 
 
 def latex_environment(main: Path) -> dict[str, str]:
-    """The process's environment with the text's folder on the search paths, a fixed date, and TeX confined.
+    """The process's environment with the folders of the text and of copies of results, a fixed date, and TeX confined.
 
     Confined: the text can name no file outside the working directory, the search paths and TeX's own folders, neither
     to read nor to write.
     """
-    folder = os.path.relpath(main.parent)
-    paths = {"TEXINPUTS": f".:{folder}:", "BIBINPUTS": f".:{folder}:"}
+    folder, copies = os.path.relpath(main.parent), os.environ.get(COPIES, "")
+    paths = {"TEXINPUTS": f".:{folder}:{copies}:" if copies else f".:{folder}:", "BIBINPUTS": f".:{folder}:"}
     fixed = {"SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1", "max_print_line": "1000"}
     return os.environ | paths | fixed | {"openin_any": "p", "openout_any": "p"}
 

@@ -1,0 +1,87 @@
+"""What small datasets foretell of large ones: the fit, the cells, the planned studies, the committed figures."""
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from support.checkout import copied, planned
+
+from benchmarks import scaling
+from benchmarks.support import cell_chain, child_cost, planned_studies
+from gmvae.pipeline.sources import ROOT
+
+RECORD = ROOT / "benchmarks/scaling.csv"
+
+
+def test_the_fit_finds_a_line_and_weighs_relative_errors():
+    sizes = np.array([1e4, 1e5, 3e5])
+    assert np.allclose(scaling.fit_line(sizes, 3 + 9e-5 * sizes), (3, 9e-5))
+    noise = np.array([1.02, 0.97, 1.01])
+    a, b = scaling.fit_line(sizes, (3 + 9e-5 * sizes) * noise)
+    relative = np.polyfit(sizes, (3 + 9e-5 * sizes) * noise, 1, w=1 / ((3 + 9e-5 * sizes) * noise))
+    assert np.allclose((b, a), relative)
+
+
+def test_neither_the_floor_nor_the_slope_is_below_zero():
+    sizes = np.array([1.0, 2.0, 3.0])
+    assert scaling.fit_line(sizes, np.array([1.0, 4.0, 9.0]))[0] == 0
+    assert scaling.fit_line(sizes, np.array([3.0, 2.0, 1.0]))[1] == 0
+
+
+def test_the_large_size_is_foretold_from_the_small_ones_alone():
+    sizes = (*scaling.CELLS, scaling.LARGE)
+    rows = [
+        {"of": "cells", "step": "train", "n": n, "seconds": (9e9 if n == scaling.LARGE else 2 + 1e-4 * n) * factor}
+        for n in sizes
+        for factor in (1, 1, 50)  # a median of three leaves a slow round out
+    ]
+    table = pd.DataFrame(rows).assign(megabytes=lambda t: np.maximum(250, 100 + 2e-3 * t.n))
+    seconds, megabytes = scaling.foretold_costs(table).itertuples()
+    assert np.isclose(seconds.foretold, 102) and seconds.measured == 9e9
+    assert np.isclose(megabytes.foretold, 2100)  # the floor of 250 at 10,000 cells is not in the line
+
+
+def test_repeated_cells_are_a_dataset_of_counts(tmp_path):
+    cell_chain.write_repeated_cells(tmp_path / "raw.h5ad", 20_000, 100)
+    adata = anndata.read_h5ad(tmp_path / "raw.h5ad")
+    assert adata.shape == (20_000, 100) and adata.obs["type"].nunique() == cell_chain.N_TYPES
+    assert (adata.X[:10_000] != adata.X[10_000:]).nnz == 0 and adata.X.data.min() >= 1
+    assert abs(adata.X.nnz / np.prod(adata.shape) / 0.05 - 1) < 0.1
+    means = adata.to_df().groupby(adata.obs["type"].to_numpy()).mean()
+    assert not np.allclose(means.loc["a"], means.loc["b"], rtol=0.2)
+
+
+def test_the_cost_of_a_command_is_its_own(tmp_path):
+    own_memory = np.ones(1 << 25)  # 256 MB, which are not the command's
+    idle = child_cost.command_cost(["sleep", "0.5"], tmp_path)
+    assert own_memory.sum() and idle["seconds"] < 0.3 and idle["megabytes"] < 50
+    python = ["python3", "-c", "x = b'x' * (200 << 20); [i for i in range(3_000_000)]"]
+    busy = child_cost.command_cost(python, tmp_path)
+    assert busy["seconds"] > idle["seconds"] and busy["megabytes"] > 200
+
+
+def test_a_planned_study_has_the_runs_that_it_is_named_for(tmp_path):
+    project = copied(tmp_path / "project")
+    (project / "many.yaml").write_text(yaml.safe_dump(planned_studies.study_config(20)))
+    files = planned(project, planned_studies.TARGET, "--configfile", "many.yaml")
+    assert sum(file.endswith("/weights.safetensors") for file in files) == 20
+
+
+@pytest.mark.skipif(not RECORD.exists(), reason="not measured yet")
+def test_the_committed_figures_are_foretold_within_the_tolerance():
+    check_costs(scaling.foretold_costs(pd.read_csv(RECORD)).dropna())
+
+
+@pytest.mark.scale
+def test_a_million_cells_and_a_thousand_runs_are_foretold_within_the_tolerance(tmp_path):
+    scaling.measure_scaling(tmp_path / "scaling.csv", folder=tmp_path)
+    costs = scaling.foretold_costs(pd.read_csv(tmp_path / "scaling.csv"))
+    assert len(costs) == 2 * (6 + 2) and costs.measured.notna().all()
+    check_costs(costs)
+
+
+def check_costs(costs: pd.DataFrame) -> None:
+    """Each cost is foretold within the tolerance."""
+    outside = costs[(costs.foretold / costs.measured - 1).abs() > scaling.TOLERANCE]
+    assert outside.empty, outside.to_string()
