@@ -299,7 +299,7 @@ def test_bench_has_an_environment_of_its_own_and_ends_with_the_ratios(project):
     assert project.make("bench").returncode == 0
     install, *runs, last = project.called("python")
     assert "pip install" in install and install.endswith(".[bench]")
-    assert len(runs) == 7
+    assert len(runs) == 8
     for call in runs:
         part = call.split(".")[1].split()[0]
         assert call == f"python -m benchmarks.{part} --output benchmarks/{part}.csv"

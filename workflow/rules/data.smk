@@ -18,7 +18,7 @@ rule fetch:
     priority: 1000
     params:
         code=source_digest("gmvae.data.fetch"),
-        options=lambda wc: option_words(step_options.download_options(config, wc.source, wc.file)),
+        options=lambda wc: option_words(dataset_plan.download_options(config, wc.source, wc.file)),
     shell:
         "{PYTHON:q} -m gmvae.data.fetch --source {wildcards.source} --file {wildcards.file:q} --output {output:q} "
         "{params.options:q} > {log:q} 2>&1"

@@ -193,3 +193,18 @@ def swept_model(config: dict, task: str) -> str | None:
         if class_flag(module, "has_components") and class_flag(module, "has_bound"):
             return model
     return None
+
+
+def download_options(config: dict, source: str, file: str) -> dict[str, str]:
+    """The address and the checksums of a raw file.
+
+    Args:
+        config: The checked configuration.
+        source: The source of the file.
+        file: The name of the file.
+
+    Returns:
+        url, and sha256 or sha256_decompressed.
+    """
+    entry = downloads(config)[source][file]
+    return {key: entry[key] for key in ("url", "sha256", "sha256_decompressed") if key in entry}

@@ -97,21 +97,6 @@ def run_files(task: str, models: list[str], file: str) -> list[str]:
     return [f"results/runs/{task}/{model}/{file}" for model in models]
 
 
-def download_options(config: dict, source: str, file: str) -> dict[str, str]:
-    """The address and the checksums of a raw file.
-
-    Args:
-        config: The checked configuration.
-        source: The source of the file.
-        file: The name of the file.
-
-    Returns:
-        url, and sha256 or sha256_decompressed.
-    """
-    entry = dataset_plan.downloads(config)[source][file]
-    return {key: entry[key] for key in ("url", "sha256", "sha256_decompressed") if key in entry}
-
-
 def raw_folder(config: dict, dataset: str) -> str | None:
     """The folder of the raw files that a data set is read from.
 
