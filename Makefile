@@ -52,6 +52,9 @@ doctor:  ## what is installed, what is missing, and the command that mends each
 reference: $(STAMP)  ## keep the finished study as the reference: make reference STUDY=full [TASKS="mnist kang"]
 	.venv/bin/python -m gmvae.reference.keep --study $(STUDY) --results results --output results/reference/$(STUDY) \
 		--config config.yaml $(if $(TASKS),--tasks $(TASKS))
+	if [ -f results/thesis.pdf ] && [ -z "$(TASKS)" ]; then \
+		.venv/bin/python -m gmvae.reference.book --results results --output results/reference/$(STUDY) || exit 1; \
+	fi
 	$(MAKE) readme
 
 archive: $(STAMP)  ## pack the finished tasks of a study, in results/archive: make archive STUDY=full
