@@ -185,7 +185,10 @@ def test_a_python_that_is_too_old_is_refused_with_the_remedy(project):
     assert "make PYTHON=" in finished.stdout
 
 
-@pytest.mark.parametrize(("target", "selection"), [("test", "-m not slow"), ("test-all", "--maxprocesses 8")])
+NOT_ALONE = "-m not slurm and not storage and not scale"
+
+
+@pytest.mark.parametrize(("target", "selection"), [("test", "-m not slow"), ("test-all", NOT_ALONE)])
 def test_tests_run_on_all_cores_without_latex_too(project, target, selection):
     finished = project.make(target)
     assert finished.returncode == 0, finished.stderr
