@@ -20,6 +20,7 @@ from gmvae.data.cell_table import read_annotations
 from gmvae.data.fetch import fetch
 from gmvae.data.readers import h5ad, tenx_h5, tenx_mtx, zarr_store
 from gmvae.data.readers.raw_files import read_idx, read_r_data, read_table, read_whole
+from gmvae.data.tenx_cells import check_annotation_file
 
 SEED = 20261127
 N_MUTATIONS = 28  # of the bytes of each file
@@ -159,6 +160,7 @@ def test_tenx_mtx(tmp_path):
 
 
 def annotate(path):
+    check_annotation_file(str(path))
     return read_annotations(str(path), pd.Index(CELLS), {"label": "type"})
 
 
@@ -166,6 +168,8 @@ def test_csv(tmp_path):
     text = "barcode,type,donor\n" + "".join(f"{cell},{'TB'[i % 2]},{i % 3}\n" for i, cell in enumerate(CELLS))
     (tmp_path / "mine.csv").write_text(text)
     trials = byte_trials(tmp_path / "mine.csv", annotate)
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(text.encode()) + BOMB)
+    trials.append(Trial("a bomb", ("bomb.csv.gz",), partial(annotate, tmp_path / "bomb.csv.gz")))
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed/sc.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     trials += byte_trials(tmp_path / "packed/sc.csv.gz", partial(read_whole, read=read_table))

@@ -52,6 +52,9 @@ HOSTILE_TEXTS = {
     "a thousand million values": bomb("[", "]"),
     "a thousand million entries": bomb("{a: ", "}", "b: ", "c: "),
     "a thousand million merged keys": bomb("{<<: [", "]}"),
+    "NUL as an escape": 'mirror: "a\\0b"\n',
+    "half a sign as an escape": 'mirror: "\\ud800"\n',
+    "NUL in a key": '"a\\0b": 1\n',
     "an alias of itself": "study: &a [*a]\n",
     "an anchor that holds itself": "studies: &a {mine: *a}\n",
     "many brackets": "[" * 100_000,
@@ -119,6 +122,34 @@ def changed_config(config: dict, place: tuple, draws: random.Random) -> tuple[st
     else:
         parent[draws.choice(KEYS)] = value
     return f"{action} {'.'.join(map(str, place))}: {str(value)[:40]!r}", content
+
+
+ADDRESSES = ["https://", "https://[", "https://[::1", "https://host:99999/f", "https://host:x/f", "https:///f"]
+ADDRESSES += [
+    "file:///etc/passwd",
+    "ftp://host/f",
+    "https://host/a b",
+    "https://host/\n",
+    "//host/f",
+    "javascript:1",
+    "",
+]
+FILES = ["../escape", "/etc/passwd", "a/b", "..", ".", "", "a\0b", "a\nb", "-rf", "$(x).h5ad", "{output}", "x" * 300]
+
+
+@pytest.mark.parametrize(("kind", "values"), [("address", ADDRESSES), ("name", FILES)])
+def test_hostile_downloads_are_refused(config, tmp_path, kind, values):
+    """Hostile addresses of a file, and names that lead elsewhere or that a shell would read."""
+    trials, entry = [], {"url": "https://host/f", "sha256": "0" * 64}
+    for value in values:
+        content = copy.deepcopy(config)
+        files = {"f.gz": entry | {"url": value}} if kind == "address" else {value: entry}
+        content["downloads"]["mnist"] |= files
+        trials.append(Trial(value, ("downloads.mnist",), lambda content=content: check_content(content)))
+    outcomes = try_all(trials, tmp_path)
+    count("inputs tried", len(outcomes))
+    assert not summary(outcomes), summary(outcomes)
+    assert [outcome.name for outcome in outcomes if outcome.kind != "refused"] == []
 
 
 def read_and_check(config: dict, file) -> None:

@@ -153,16 +153,21 @@ def try_in_child(trials: list[Trial], writable: Path, pipe: object) -> None:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
         size = psutil.Process().memory_info().vms + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak_memory()
         for trial in trials:
             kind, text = outcome_of(trial)
-            added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+            before, added = peak_memory(), peak_memory() - before
             if events or added > MEMORY // 2:
                 kind, text = "fault", "; ".join(events) or f"it takes {added / 1e6:.0f} MB"
             events.clear()
             pipe.send_bytes(json.dumps([trial.name, kind, text]).encode())
     finally:
         os._exit(0)
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had at once, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def outcome_of(trial: Trial) -> tuple[str, str]:
@@ -195,8 +200,9 @@ def watch_events(writable: Path) -> list[str]:
         if event in PROGRAMS or event in NETWORK:
             events.append(f"it calls {event}: {values!r}"[:300])
         elif event in CHANGES or (event == "open" and values[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
-            if isinstance(values[0], str | bytes | os.PathLike) and not is_allowed(os.fsdecode(values[0]), writable):
-                events.append(f"{event} changes {os.fsdecode(values[0])}")
+            path = os.fsdecode(values[0]) if isinstance(values[0], str | bytes | os.PathLike) else os.devnull
+            if not is_allowed(path, writable):
+                events.append(f"{event} changes {path}")
 
     sys.addaudithook(watch)
     return events

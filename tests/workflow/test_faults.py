@@ -1,4 +1,4 @@
-"""A small study that is killed, runs out of disk, meets a wrong clock or a second call: then it ends as if undisturbed."""
+"""A small study that is killed, or meets a full disk, a wrong clock or a second call: it ends as if undisturbed."""
 
 import contextlib
 import os
@@ -49,7 +49,7 @@ def new_project(folder: Path) -> Path:
 
 
 def start(project: Path, *before: str, log: str = "output.txt") -> subprocess.Popen:
-    """Start Snakemake in a session of its own; its output goes to a file, as jobs of a killed call would hold a pipe."""
+    """Start Snakemake in a session of its own; its output goes to a file, as jobs that go on would hold a pipe."""
     command = [*before, sys.executable, "-m", "snakemake", "--cores", "2", TARGET, "--configfile", "faults.yaml"]
     with (project / log).open("wb") as output:
         return subprocess.Popen(command, cwd=project, stdout=output, stderr=output, start_new_session=True)

@@ -4,6 +4,7 @@ Later files win: a mapping extends the one of the same key, anything else replac
 by the same rule. It accepts repeated keys and names no line in its errors, so each file is checked here first.
 """
 
+import re
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,7 @@ MEANINGS = {  # words of the parser: what was found, and what is allowed
 }
 MANY_BRACKETS = 10_000
 MANY_PARTS = 100_000  # keys and values; all files together have about 6,000
+UNUSABLE = re.compile("[\0\ud800-\udfff]")
 YAML_RULES = "the same indentation for all keys of a level, and quotes around a text that is not plain"
 
 
@@ -131,6 +133,7 @@ def check_node(file: Path, node: yaml.Node | None, at: list[str], checked: set[i
     if id(node) in above:
         raise refusal(file, node, at, "an alias of an entry that contains it", "aliases of other entries")
     checked.add(id(node))
+    check_signs(file, node, at)
     if isinstance(node, yaml.SequenceNode):
         for number, inner in enumerate(node.value):
             check_node(file, inner, [*at, str(number)], checked, above | {id(node)})
@@ -139,11 +142,18 @@ def check_node(file: Path, node: yaml.Node | None, at: list[str], checked: set[i
         for key, inner in node.value:
             here = [*at, key.value if isinstance(key, yaml.ScalarNode) else "?"]
             check_key(file, key, inner, here)
+            check_signs(file, key, here)
             first = lines.setdefault(key.value, key.start_mark)
             if first is not key.start_mark:
                 again = f"the key a second time, after line {first.line + 1}"
                 raise refusal(file, key, here, again, "each key once")
             check_node(file, inner, here, checked, above | {id(node)})
+
+
+def check_signs(file: Path, node: yaml.Node, at: list[str]) -> None:
+    """Refuse a text that no command line and no path can have: with NUL, or with half of a sign of two halves."""
+    if isinstance(node, yaml.ScalarNode) and UNUSABLE.search(node.value):
+        raise refusal(file, node, at, "a text with \\0 or half a sign (\\ud800 to \\udfff)", "a text without these")
 
 
 def check_size(file: Path, node: yaml.Node | None) -> None:
