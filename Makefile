@@ -73,7 +73,7 @@ bench-gpu: $(STAMP)  ## measure training on the GPU beside the CPU: benchmarks/g
 test: $(STAMP) latex  ## the tests but the slow ones
 	$(PYTEST) -m "not slow"
 
-test-all: $(STAMP) latex  ## all tests but those of Slurm, of storage and of scale; the last line counts what they tried
+test-all: $(STAMP) latex  ## all tests but those of Slurm, storage and scale; counts what they tried
 	$(PYTEST) -m "not slurm and not storage and not scale"
 
 lint: $(STAMP)  ## style of the Python and Snakemake files
