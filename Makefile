@@ -78,7 +78,7 @@ bench-gpu: $(STAMP)  ## measure training on the GPU beside the CPU: benchmarks/g
 test: $(STAMP) latex  ## the tests but the slow ones
 	$(PYTEST) -m "not slow and not scale and not slurm and not storage"
 
-test-all: $(STAMP) latex  ## all tests but those of the next three
+test-all: $(STAMP) latex  ## all tests but those of the next three; counts what they tried
 	$(PYTEST) -m "not scale and not slurm and not storage"
 
 test-storage: $(STORAGE)  ## the tests of results in a store that speaks S3, with a server here

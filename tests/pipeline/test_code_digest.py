@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.records import count
 
 from gmvae.pipeline import code_digest, sources
 from gmvae.pipeline.code_digest import NO_SOURCES, source_modules
@@ -95,11 +96,13 @@ def changed(old: str, new: str) -> str:
 @pytest.mark.parametrize(("old", "new"), WORDING.values(), ids=WORDING)
 def test_wording_leaves_the_digest_as_it_is(old, new):
     assert tree_digest(ast.parse(changed(old, new))) == tree_digest(ast.parse(CODE))
+    count("edits checked")
 
 
 @pytest.mark.parametrize(("old", "new"), MEANING.values(), ids=MEANING)
 def test_what_may_change_a_result_changes_the_digest(old, new):
     assert tree_digest(ast.parse(changed(old, new))) != tree_digest(ast.parse(CODE))
+    count("edits checked")
 
 
 def test_a_line_written_to_a_file_counts_word_by_word():
@@ -213,6 +216,7 @@ def affected(file: Path, old: str, new: str) -> set[str]:
     assert old in text, f"{file} has no {old!r}"
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
     after = digests()
+    count("edits checked")
     return {name for name in before if before[name] != after[name]}
 
 

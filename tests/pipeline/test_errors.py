@@ -6,7 +6,7 @@ import os
 import pytest
 
 from gmvae.pipeline import errors
-from gmvae.pipeline.errors import exit_if_plugin_failed, exit_if_storage_failed
+from gmvae.pipeline.errors import Refused, exit_if_plugin_failed, exit_if_storage_failed
 
 H5PY = "Can't close file (file write failed: filename = '/full/.x.1.h5ad', errno = 28, error message = 'No space')"
 
@@ -51,3 +51,10 @@ def test_h5py_s_words_for_a_full_disk_end_the_program_before_h5py_closes_the_fil
 def test_other_exceptions_are_left_to_the_caller():
     exit_if_storage_failed(FileNotFoundError(errno.ENOENT, "missing", "x"))
     exit_if_storage_failed(ValueError("errno"))
+
+
+def test_a_refusal_is_one_short_line_whatever_it_quotes():
+    quoted = "a\nb\x1b[2J\u202e\ud800\0 Überprüfung: 3 µm"
+    assert str(Refused(quoted)) == "a\\nb\\x1b[2J\\u202e\\ud800\\x00 Überprüfung: 3 µm"
+    long = str(Refused("file: " + "x" * 100_000 + "; remedy"))
+    assert len(long) < 5000 and long.startswith("file: xxx") and long.endswith("xxx; remedy")

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.records import count
+
 from gmvae.pipeline.sources import ROOT
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".snakemake", "results", "__pycache__", "*.egg-info", ".*_cache")
@@ -38,3 +40,4 @@ def edited(file: Path, old: str = "", new: str = "") -> None:
     assert old in text, f"{file} has no {old!r}"
     more = "EDITED = True" if file.suffix == ".py" else "# edited"
     file.write_text(text.replace(old, new, 1) if old else f"{text}\n{more}\n")
+    count("edits checked")

@@ -15,6 +15,8 @@ from gmvae.formats.dataset import first_line
 from gmvae.formats.stored_checks import check_memory, has_part, is_array, open_part
 from gmvae.pipeline.errors import Refused
 
+REPEATS = 10  # entries for one place, which are summed; programs that write any write two
+
 
 def matrix_places(store: object, where: str) -> dict[str, tuple[str, str]]:
     """Find every matrix of a file.
@@ -90,12 +92,32 @@ def open_sparse(group: object, shape: tuple[int, int], name: str) -> Counts:
     n_major, n_minor = shape[::-1] if by_columns else shape
     lengths = int(indices.shape[0]), int(data.shape[0])
     check_compressed(indptr[...], lengths, n_major, name, "columns" if by_columns else "rows")
+    check_repeats(indptr[...], n_minor, name)
     if not by_columns:
         return matrix
     check_memory(2 * lengths[1] * (data.dtype.itemsize + indices.dtype.itemsize), f"{name}, stored by columns (CSC),")
     loaded = matrix.to_memory()
     check_indices(loaded.indices, n_minor, name)
     return canonical_counts(sparse.csr_matrix(loaded))
+
+
+def check_repeats(indptr: np.ndarray, n_minor: int, name: str) -> None:
+    """Check that no row has far more entries than it has places: some kilobytes of zeros may be unpacked to gigabytes.
+
+    Args:
+        indptr: Where each row starts in the values.
+        n_minor: How many places a row has.
+        name: File and part, for messages.
+
+    Raises:
+        Refused: A row has them.
+    """
+    longest = int(np.diff(indptr).max(initial=0))
+    if longest > REPEATS * n_minor:
+        raise Refused(
+            f"{name} has {longest} entries for {n_minor} places in one row; allowed: {REPEATS} for each place; it is "
+            "damaged, write the file again"
+        )
 
 
 def open_compressed(group: object, name: str) -> object:

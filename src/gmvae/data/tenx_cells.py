@@ -1,5 +1,9 @@
 """What the readers of 10x files share: which features are genes, how these are named, and annotations of cells."""
 
+import gzip
+import zlib
+from pathlib import Path
+
 import anndata
 import pandas as pd
 from scipy import sparse
@@ -11,6 +15,8 @@ from gmvae.pipeline.errors import Refused
 
 GENE_NAMES = ("symbols", "ids")
 EXPRESSION = "Gene Expression"  # the type of features that are genes
+RATIO = 100  # how many bytes of text one byte of gzip may stand for: names, counts and annotations take 3 to 30
+SMALL_TEXT = 1 << 26  # bytes that a text may have whatever its file's size
 
 
 def check_gene_names(genes: str) -> None:
@@ -24,6 +30,28 @@ def check_gene_names(genes: str) -> None:
     """
     if genes not in GENE_NAMES:
         raise Refused(f"genes is '{genes}'; allowed: {', '.join(GENE_NAMES)}")
+
+
+def check_packed_text(path: Path) -> None:
+    """Check that a text that is read at once is not made to fill the memory; it is unpacked piece by piece.
+
+    Args:
+        path: A file that exists; only one packed by gzip is checked.
+
+    Raises:
+        Refused: It unpacks to far more than a text of its kind does.
+    """
+    if path.suffix != ".gz":
+        return
+    allowed, size = max(SMALL_TEXT, RATIO * path.stat().st_size), 0
+    with gzip.open(path) as text:
+        while piece := text.read(1 << 20):
+            size += len(piece)
+            if size > allowed:
+                raise Refused(
+                    f"{path}: unpacks to more than {allowed / 1e6:.0f} MB, {RATIO} times its size, which no list of "
+                    "names, counts or annotations does; get it again"
+                )
 
 
 def finish_cells(
@@ -54,6 +82,7 @@ def finish_cells(
     Raises:
         Refused: No feature is a gene, the values are no counts, or the annotations do not fit.
     """
+    check_annotation_file(annotations)
     values = read_annotations(annotations, cells.obs_names, columns)
     cells = keep_genes(cells, where)
     name_genes(cells, genes, where)
@@ -67,6 +96,23 @@ def finish_cells(
             raise Refused(f"{where}: cells.mito_genes is '{name}', not a column of var; allowed: {allowed}")
         adata.var[name] = cells.var[name].to_numpy()
     return adata
+
+
+def check_annotation_file(path: str) -> None:
+    """Check a table of annotations before it is read.
+
+    Args:
+        path: The table; "" for none.
+
+    Raises:
+        Refused: It is packed and damaged, or unpacks to far more than a table does.
+    """
+    if not Path(path).is_file():
+        return  # who reads it says so
+    try:
+        check_packed_text(Path(path))
+    except (OSError, EOFError, zlib.error) as failure:
+        raise Refused(f"annotations: {path}: damaged ({failure}); give a csv or tsv file") from failure
 
 
 def keep_genes(cells: anndata.AnnData, where: str) -> anndata.AnnData:

@@ -4,6 +4,7 @@ Later files win: a mapping extends the one of the same key, anything else replac
 by the same rule. It accepts repeated keys and names no line in its errors, so each file is checked here first.
 """
 
+import re
 from pathlib import Path
 
 import yaml
@@ -21,6 +22,8 @@ MEANINGS = {  # words of the parser: what was found, and what is allowed
     "another document": ("a second document", "one document, without --- or ... between its keys"),
 }
 MANY_BRACKETS = 10_000
+MANY_PARTS = 100_000  # keys and values; all files together have about 6,000
+UNUSABLE = re.compile("[\0\ud800-\udfff]")
 YAML_RULES = "the same indentation for all keys of a level, and quotes around a text that is not plain"
 
 
@@ -100,6 +103,7 @@ def read_yaml(file: Path) -> dict:
     try:
         node = loader.get_single_node()
         check_node(file, node, [], set(), frozenset())
+        check_size(file, node)
         content = loader.construct_document(node) if node else None
     except yaml.MarkedYAMLError as error:
         raise refusal_of_yaml_error(file, text, error) from None
@@ -129,6 +133,7 @@ def check_node(file: Path, node: yaml.Node | None, at: list[str], checked: set[i
     if id(node) in above:
         raise refusal(file, node, at, "an alias of an entry that contains it", "aliases of other entries")
     checked.add(id(node))
+    check_signs(file, node, at)
     if isinstance(node, yaml.SequenceNode):
         for number, inner in enumerate(node.value):
             check_node(file, inner, [*at, str(number)], checked, above | {id(node)})
@@ -137,11 +142,44 @@ def check_node(file: Path, node: yaml.Node | None, at: list[str], checked: set[i
         for key, inner in node.value:
             here = [*at, key.value if isinstance(key, yaml.ScalarNode) else "?"]
             check_key(file, key, inner, here)
+            check_signs(file, key, here)
             first = lines.setdefault(key.value, key.start_mark)
             if first is not key.start_mark:
                 again = f"the key a second time, after line {first.line + 1}"
                 raise refusal(file, key, here, again, "each key once")
             check_node(file, inner, here, checked, above | {id(node)})
+
+
+def check_signs(file: Path, node: yaml.Node, at: list[str]) -> None:
+    """Refuse a text that no command line and no path can have: with NUL, or with half of a sign of two halves."""
+    if isinstance(node, yaml.ScalarNode) and UNUSABLE.search(node.value):
+        raise refusal(file, node, at, "a text with \\0 or half a sign (\\ud800 to \\udfff)", "a text without these")
+
+
+def check_size(file: Path, node: yaml.Node | None) -> None:
+    """Refuse a text of some lines whose aliases of aliases stand for more keys and values than there is memory."""
+    if node is not None and expanded_size(node, {}) > MANY_PARTS:
+        raise Refused(
+            f"{shown_path(file)}: found aliases that stand for more than {MANY_PARTS} keys and values; allowed: fewer; "
+            "write out what is meant"
+        )
+
+
+def expanded_size(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """The number of keys and values below a node and itself, each alias counted as what it stands for.
+
+    Args:
+        node: A node that does not contain itself.
+        sizes: The numbers by id of the nodes that were counted; the node's own is added.
+
+    Returns:
+        The number.
+    """
+    if id(node) not in sizes:
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        inner = [part for pair in parts for part in (pair if isinstance(pair, tuple) else (pair,))]
+        sizes[id(node)] = 1 + sum(expanded_size(part, sizes) for part in inner)
+    return sizes[id(node)]
 
 
 def check_key(file: Path, key: yaml.Node, value: yaml.Node, at: list[str]) -> None:

@@ -14,11 +14,13 @@ from gmvae.pipeline.config_refusals import allowed_values, check_form, config_re
 from gmvae.pipeline.config_types import (
     SHA256,
     AboveZero,
+    Address,
     Components,
     Count,
     Encode,
     Entry,
     Figures,
+    FileName,
     FromZero,
     HeldOut,
     Key,
@@ -77,9 +79,7 @@ class Study(Entry):
 class Download(Entry):
     """A raw file: its address, and one checksum."""
 
-    url: Annotated[
-        str, Field(pattern="^https?://", description="an address that begins with https:// (or http://localhost)")
-    ]
+    url: Address
     sha256: Annotated[str, SHA256] = None
     sha256_decompressed: Annotated[str, SHA256] = None
 
@@ -205,7 +205,7 @@ class Config(Entry):
     memory: FromZero
     studies: Annotated[dict[Key, Study], Field(min_length=1, description="names of studies with their entries")]
     downloads: Annotated[
-        dict[Key, Annotated[dict[str, Download], Field(min_length=1, description="files with their addresses")]],
+        dict[Key, Annotated[dict[FileName, Download], Field(min_length=1, description="files with their addresses")]],
         Field(description="sources with their files, {} for none"),
     ]
     datasets: Annotated[dict[Key, Dataset], Field(min_length=1, description="names of datasets with their entries")]

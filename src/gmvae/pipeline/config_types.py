@@ -4,12 +4,25 @@ A refusal prints the `description` of a type after "allowed:"; `pipeline.config_
 """
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 POINT = "(YAML reads 1e-3 as text: write 1.0e-3)"
 SHA256 = Field(pattern="^[0-9a-f]{64}$", description="64 hexadecimal digits in small letters, in quotes")
+
+
+def refuse_unusable_address(address: str) -> str:
+    """Refuse an address without a host, or with a port, brackets or signs that no address has."""
+    try:
+        parts = urlsplit(address)
+        is_usable = parts.hostname and parts.port != 0 and address.isprintable() and " " not in address
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise PydanticCustomError("address", "no address")
+    return address
 
 
 def refuse_repeats(values: list) -> list:
@@ -39,9 +52,22 @@ Components = Annotated[
     Positive | Literal["auto"] | Candidates,
     Field(description="a whole number from 1, auto, or a list of at least two different numbers from 2 to choose from"),
 ]
+Address = Annotated[
+    str,
+    Field(pattern="^https?://", description="an address that begins with https:// (or http://localhost)"),
+    AfterValidator(refuse_unusable_address),
+]
 Encode = Literal["auto", "components", "genes"]
 Key = Annotated[
     str, Field(pattern="^[a-z][a-z0-9_]*$", description="a name of small letters, digits and _, a letter first")
+]
+FileName = Annotated[
+    str,
+    Field(
+        pattern="^[A-Za-z0-9][A-Za-z0-9._+-]*$",
+        max_length=200,
+        description="a plain file name of letters, digits, ., _, + and -",
+    ),
 ]
 Keys = Annotated[list[Key], Field(min_length=1, description="a list of different names, at least one"), Different]
 Seeds = Annotated[

@@ -15,10 +15,19 @@ STORAGE_REMEDIES = {  # by the number that the system gives
     errno.EACCES: "give yourself the right to it (chmod u+rw)",
     errno.EPERM: "give yourself the right to it (chmod u+rw)",
 }
+LONGEST = 4000  # signs of a message
 
 
 class Refused(Exception):
-    """Bad input. The message is one line: the file or key, what was found, what is allowed, the remedy."""
+    """Bad input. The message is one line: the file or key, what was found, what is allowed, the remedy.
+
+    It may quote what the input holds. Signs that a terminal would obey or could not show are written as escapes, and
+    the middle of a very long message is left out.
+    """
+
+    def __str__(self) -> str:
+        text = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in super().__str__())
+        return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 def exit_if_refused(function: Callable, *arguments: object) -> None:

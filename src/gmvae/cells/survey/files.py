@@ -12,9 +12,9 @@ import zarr
 
 from gmvae.cells.survey.matrices import WHOLE, StoredMatrix, open_matrix
 from gmvae.data.cell_table import read_annotation_table, read_annotations, unique_names
-from gmvae.data.readers import tenx_mtx
+from gmvae.data.readers import tenx_mtx, zarr_store
 from gmvae.data.stored_counts import matrix_places
-from gmvae.data.tenx_cells import EXPRESSION
+from gmvae.data.tenx_cells import EXPRESSION, check_annotation_file
 from gmvae.formats.file_forms import recognise_form
 from gmvae.formats.stored_checks import check_whole, has_part, is_array, open_part
 from gmvae.formats.stored_tables import column_names, read_column, read_names, struct_fields
@@ -64,6 +64,8 @@ def open_cells(path: Path, annotations: str = "", genome: str = "", prefix: str 
         raise Refused(f"{path}: is {form.name}; {form.remedy.format(path=path, new=new, name=path.name)}")
     if form.source == "tenx_mtx":
         return open_tenx_folder(path, form.name, prefix, annotations)
+    if form.source == "zarr_store":
+        zarr_store.check_files(path)
     store = zarr.open_group(path, mode="r") if form.source == "zarr_store" else h5py.File(path, "r")
     if form.source == "tenx_h5":
         return open_tenx_file(store, path, form.name, genome, annotations)
@@ -185,6 +187,7 @@ def annotate_tenx(
     cells = unique_names(barcodes, "obs", str(path))
     if is_gene is not None and not is_gene.any():
         raise Refused(f"{path}: no feature is of type {EXPRESSION}; give a file with genes")
+    check_annotation_file(annotations)
     columns = [str(name) for name in read_annotation_table(annotations).columns] if annotations else []
     settings = settings | ({"annotations": str(Path(annotations).resolve())} if annotations else {})
 

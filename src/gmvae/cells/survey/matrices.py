@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from gmvae.data.stored_counts import check_chunks, check_shape
+from gmvae.data.stored_counts import check_chunks, check_repeats, check_shape
 from gmvae.formats.count_checks import check_compressed, check_indices
 from gmvae.formats.stored_checks import check_memory, is_array
 
@@ -59,6 +59,7 @@ def open_matrix(part: object, name: str, where: str, shape: tuple[int, int], tab
     lengths = int(indices.shape[0]), int(data.shape[0])
     n_major, rows = (shape[0], "rows") if by_rows else (shape[1], "columns")
     check_compressed(pointers, lengths, n_major, where, rows)
+    check_repeats(pointers, shape[1] if by_rows else shape[0], where)
     form = "CSR" if by_rows else "CSC"
     return StoredMatrix(name, where, form, shape, table, data.dtype, lengths[1], (data, indices, pointers))
 

@@ -9,6 +9,7 @@ import numpy as np
 import scanpy
 
 from gmvae.data.cell_table import check_likelihood, file_location
+from gmvae.data.stored_counts import check_repeats
 from gmvae.data.tenx_cells import check_gene_names, finish_cells
 from gmvae.formats.count_checks import check_compressed, check_count_type, check_indices
 from gmvae.formats.dataset import first_line
@@ -96,5 +97,6 @@ def check_matrix_group(store: h5py.File, genome: str | None, where: str) -> None
     check_count_type(group["data"].dtype, f"{name}/data")
     indices = group["indices"]
     check_compressed(group["indptr"][...], (len(indices), len(group["data"])), n_cells, name, "cells")
+    check_repeats(group["indptr"][...], n_genes, name)
     for start in range(0, len(indices), BLOCK):
         check_indices(indices[start : start + BLOCK], n_genes, name)

@@ -9,13 +9,14 @@ import pandas as pd
 from anndata.io import read_mtx
 
 from gmvae.data.cell_table import check_likelihood, file_location
-from gmvae.data.tenx_cells import check_gene_names, finish_cells
+from gmvae.data.tenx_cells import check_gene_names, check_packed_text, finish_cells
 from gmvae.formats.dataset import first_line
 from gmvae.formats.file_forms import check_form
 from gmvae.formats.stored_checks import INFLATION, check_memory
 from gmvae.pipeline.errors import Refused
 
 ENTRY = 6  # bytes of the shortest line of a matrix: two indices, a value, and what separates them
+LINE, COMMENTS = 1 << 16, 1000  # signs and lines of a header, at most
 MEMORY = 32  # bytes of an entry while it is read: two indices and a value, twice
 
 
@@ -96,7 +97,10 @@ def one_file(folder: Path, prefix: str, names: list[str]) -> Path:
 def read_names(path: Path) -> pd.DataFrame:
     """The columns of a file of names without a header, as text. Raises Refused where it is damaged."""
     try:
+        check_packed_text(path)
         return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
+    except Refused:
+        raise
     except Exception as failure:  # pandas and gzip raise a dozen kinds for one cause
         raise Refused(f"{path}: damaged or no table ({first_line(failure)}); get it again") from failure
 
@@ -105,6 +109,7 @@ def read_matrix(path: Path, n_features: int, n_barcodes: int) -> anndata.AnnData
     """The counts [cells, features] of a Matrix Market file, checked against the numbers of names before it is read."""
     try:
         check_header(path, n_features, n_barcodes)
+        check_packed_text(path)
         matrix = read_mtx(path)
     except Refused:
         raise
@@ -116,8 +121,9 @@ def read_matrix(path: Path, n_features: int, n_barcodes: int) -> anndata.AnnData
 def check_header(path: Path, n_features: int, n_barcodes: int) -> None:
     """Raise Refused where a header does not state a matrix of counts of the named cells that the file can hold."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
-        kind = file.readline().lower().split()
-        sizes = next((line for line in file if line.strip() and not line.startswith("%")), "").split()
+        kind = file.readline(LINE).lower().split()
+        lines = (file.readline(LINE) for _ in range(COMMENTS))  # a file need not have any end of line
+        sizes = next((line for line in lines if line.strip() and not line.startswith("%")), "").split()
     if kind[2:3] != ["coordinate"] or kind[3:4] not in (["integer"], ["real"]) or kind[4:] != ["general"]:
         raise Refused(f"{path}: is '{' '.join(kind)}'; allowed: coordinate, integer or real, general; it has no counts")
     n_rows, n_columns, n_values = (int(size) for size in sizes)

@@ -1,5 +1,6 @@
 """zarr_store: an AnnData of cells in a zarr store, a folder, described by one config entry like an .h5ad file."""
 
+import os
 from pathlib import Path
 
 import anndata
@@ -47,6 +48,7 @@ def read(
     check_likelihood(likelihood)
     location = file_location("zarr_store", raw, path, "")
     check_form(location, "zarr_store")
+    check_files(location)
     columns = {"label": label, "condition": condition, "batch": batch}
     try:
         store = zarr.open_group(location, mode="r")
@@ -58,3 +60,19 @@ def read(
         raise Refused(
             f"{location}: not readable as a zarr store of anndata ({first_line(failure)}); copy or write it again"
         ) from failure
+
+
+def check_files(store: Path) -> None:
+    """Check that a store holds files and folders only: reading a pipe waits forever, and a device may have no end.
+
+    Args:
+        store: The folder.
+
+    Raises:
+        Refused: It holds something else, or a link to nothing.
+    """
+    for folder, _, names in os.walk(store):
+        for name in names:
+            path = Path(folder, name)
+            if not path.is_file():
+                raise Refused(f"{path}: is no file, or a link to none; copy the store again")
