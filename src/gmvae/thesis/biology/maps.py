@@ -69,7 +69,7 @@ def draw_generated(axes: Axes, generated: pd.DataFrame) -> None:
     shuffled = generated.iloc[np.random.default_rng(0).permutation(len(generated))]
     colours = np.where(shuffled["kind"] == "real", style.GREY, style.colour(5))
     size = marker_size(len(shuffled), SIZE) ** 2
-    axes.scatter(shuffled["u"], shuffled["v"], s=size, c=colours, linewidths=0)
+    axes.scatter(shuffled["u"], shuffled["v"], s=size, c=colours, linewidths=0, rasterized=True)
     axes.set(xticks=[], yticks=[])
     axes.set_aspect("equal", adjustable="datalim")
     axes.spines[["top", "right"]].set_visible(True)

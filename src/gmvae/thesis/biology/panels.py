@@ -174,7 +174,9 @@ def prediction_figure(genes: pd.DataFrame, types: pd.DataFrame) -> Figure:
         axes.axline((0, 0), slope=1, **style.DASHED)
         for changes, look in ((False, style.GREY), (True, style.colour(5))):
             part = table[table["changes"] == changes]
-            axes.plot(part["real"], part["predicted"], "o", markersize=1.8, color=look, markeredgewidth=0)
+            axes.plot(
+                part["real"], part["predicted"], "o", markersize=1.8, color=look, markeredgewidth=0, rasterized=True
+            )
         named = table[table["changes"]].nlargest(3, "real")
         apart = (named["predicted"].diff().abs().fillna(1) > 0.08 * named["real"].max()).to_numpy()
         for row in named[apart].itertuples():

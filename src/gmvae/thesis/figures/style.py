@@ -68,6 +68,7 @@ SETTINGS = {
     "ytick.major.size": 2.5,
     "lines.linewidth": 1,
     "pdf.fonttype": 42,
+    "savefig.dpi": 300,  # of clouds of thousands of points, which are drawn as pictures
     "svg.hashsalt": "gmvae",
 }
 
