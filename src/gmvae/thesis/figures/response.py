@@ -96,7 +96,7 @@ def plot_changes(axes: Axes, table: pd.DataFrame, predicted: np.ndarray) -> None
     for is_differential in (False, True):
         genes = (rank > 0) == is_differential
         look = gene_dots(is_differential)
-        axes.plot(real[genes], predicted[genes], linestyle="none", zorder=2 + is_differential, rasterized=True, **look)
+        axes.plot(real[genes], predicted[genes], linestyle="none", zorder=2 + is_differential, **look)
     for gene in np.flatnonzero((rank > 0) & (rank <= N_NAMED)):
         axes.annotate(
             style.mathtext(shorten(str(table["gene"][gene]), 20)),
