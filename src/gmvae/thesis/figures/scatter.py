@@ -8,6 +8,8 @@ from matplotlib.patheffects import withStroke
 
 from gmvae.thesis.figures import style
 
+MANY_POINTS = 400  # in a panel: more are drawn as a picture, which keeps the book small
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -44,6 +46,7 @@ def draw_panel(axes: Axes, panel: Panel, step: int, size: float) -> None:
             "color": style.colour(group),
             "marker": style.marker(group),
             "markersize": marker_size(len(points), size),
+            "rasterized": len(points) > MANY_POINTS,
         }
         axes.plot(*points[groups == group].T, linestyle="none", markeredgewidth=0, **look)
     axes.set(xticks=[], yticks=[])
