@@ -4,7 +4,7 @@ import gc
 import os
 
 import pytest
-from support.records import summary_line, take_counts
+from support.checkout import summary_line, take_counts
 from xdist.scheduler import LoadScopeScheduling
 
 # Before any of them is imported: UMAP's compiler sets the threads of all OpenMP code in the process, PyTorch's too, and

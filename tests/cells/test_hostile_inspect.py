@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from support.checkout import count
 from support.hostile import Trial, mutated_bytes, summary, try_all
 from support.hostile_stores import CHANGES
-from support.records import count
 
 from gmvae.cells.inspect import inspect
 from gmvae.pipeline.sources import ROOT

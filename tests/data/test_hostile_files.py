@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 import rdata
 from scipy import sparse
+from support.checkout import count
 from support.hostile import Trial, mutated_bytes, summary, try_all
 from support.hostile_stores import CHANGES, FILE_CHANGES, copy_changed
-from support.records import count
 
 from gmvae.data.cell_table import read_annotations
 from gmvae.data.fetch import fetch

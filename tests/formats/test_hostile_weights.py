@@ -4,9 +4,9 @@ import json
 from functools import partial
 
 import torch
+from support.checkout import count
 from support.hostile import Trial, summary, try_all
 from support.models import small_model
-from support.records import count
 
 from gmvae.formats.weights import load_weights, save_weights
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.records import count
+from support.checkout import count
 
 from gmvae.pipeline import code_digest, sources
 from gmvae.pipeline.code_digest import NO_SOURCES, source_modules

@@ -6,8 +6,8 @@ import random
 import re
 
 import pytest
+from support.checkout import count
 from support.hostile import Trial, mutated_bytes, summary, try_all
-from support.records import count
 
 from gmvae.pipeline import dataset_plan
 from gmvae.pipeline.config_checks import check_config

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from support import records
+from support import checkout
 
 
 def report(name, **counts):
@@ -12,15 +12,15 @@ def report(name, **counts):
 
 def test_counts_are_summed_and_skipped_tests_named():
     passed = [report("a", **{"inputs tried": 3}), report("b", **{"inputs tried": 4, "edits checked": 1}), report("c")]
-    line = records.summary_line(passed, [report("needs_faketime"), report("needs_browser[x]")])
+    line = checkout.summary_line(passed, [report("needs_faketime"), report("needs_browser[x]")])
     assert line == ("1 edits checked, 0 faults survived, 7 inputs tried; skipped: needs_browser[x], needs_faketime")
-    assert records.summary_line([], []).endswith("skipped: none")
+    assert checkout.summary_line([], []).endswith("skipped: none")
 
 
 def test_a_test_gives_its_own_counts_and_no_others(request):
-    records.take_counts()
-    records.count("inputs tried", 2)
-    records.count("inputs tried")
-    assert records.take_counts() == [("inputs tried", 3)] and records.take_counts() == []
+    checkout.take_counts()
+    checkout.count("inputs tried", 2)
+    checkout.count("inputs tried")
+    assert checkout.take_counts() == [("inputs tried", 3)] and checkout.take_counts() == []
     with pytest.raises(AssertionError):
-        records.count("inputs found")
+        checkout.count("inputs found")

@@ -13,8 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from support.checkout import copied
-from support.records import count
+from support.checkout import copied, count
 
 STUDY = {
     "study": "faults",

@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support.checkout import TINY, copied
-from support.records import count
+from support.checkout import TINY, copied, count
 
 LATEX = shutil.which("pdflatex") is not None and shutil.which("biber") is not None
 NAMES = ["metrics.csv", "numbers.tex", "tables/toy_tiny.tex", "tables/digits_tiny.tex", "figures/toy_tiny/latents.pdf"]

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
-from support.checkout import TINY, copied, edited, planned, snakemake
-from support.records import count
+from support.checkout import TINY, copied, count, edited, planned, snakemake
 
 from gmvae.pipeline.sources import ROOT
 from gmvae.reference import wall_times

@@ -11,7 +11,7 @@ from gmvae.pipeline.sources import ROOT
 MODELS = ["ae", "gmdvae", "kmeans"]
 INPUTS = {  # of each figure, besides what all have
     "angles": ("data", "latents", "models"),
-    "comparison": ("metrics", "compared"),
+    "comparison": ("metrics", "compared", "controls"),
     "conditions": ("latents", "models"),
     "curves": ("histories", "trained"),
     "images": ("data", "latents", "models"),
@@ -28,7 +28,7 @@ def figure_command(figure, folder, output):
         "latents": [folder / f"{model}.h5ad" for model in MODELS],
         "histories": [folder / f"{model}.csv" for model in MODELS],
     }
-    values |= dict.fromkeys(("models", "compared", "trained"), MODELS)
+    values |= dict.fromkeys(("models", "compared", "trained", "controls"), MODELS)
     arguments = [part for name in INPUTS[figure] for part in (f"--{name}", *values[name])]
     arguments += ["--output", output, "--task", "digits", "--names", '{"gmdvae": "GMΔVAE"}']
     return [sys.executable, "-m", f"gmvae.thesis.figures.{figure}", *map(str, arguments)]

@@ -16,9 +16,9 @@ from gmvae.runs.choices.candidates import SHARE, candidate_numbers, draw_subset
 from gmvae.runs.choices.communities import count_communities
 from gmvae.runs.choices.rule import choose_number
 from gmvae.runs.choices.sweep import Sweep, measure_numbers
-from gmvae.runs.train import DTYPES, check_input, check_training, choose_input
+from gmvae.runs.train import check_input, check_training, choose_input
 from gmvae.training.device import choose_device
-from gmvae.training.precision import choose_precision
+from gmvae.training.precision import choose_precision, set_precision
 from gmvae.training.schedule import Training
 
 STEPS = 200  # of a training, or as many as the model's own settings give, if that is less
@@ -68,7 +68,7 @@ def choose_components(
     torch_device, likelihood = choose_device(device), str(adata.uns["likelihood"])
     plan = short_training(check_training(training), len(train))
     plan = dataclasses.replace(plan, precision=choose_precision(plan.precision, torch_device))
-    torch.set_default_dtype(DTYPES[plan.precision])
+    set_precision(plan.precision)
     encode = choose_input(check_input(encode, module), likelihood)
 
     def rows_at(positions: np.ndarray, n_seeds: int, k: int) -> Rows:
