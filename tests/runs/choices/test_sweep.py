@@ -109,6 +109,7 @@ def run_choice(folder, name: str, **options) -> None:
     torch.set_default_dtype(default)
 
 
+@pytest.mark.slow
 def test_three_blobs_get_three_components(choice):
     table = pd.read_csv(choice / "components.csv")
     record = json.loads((choice / "components.json").read_text())
@@ -117,6 +118,7 @@ def test_three_blobs_get_three_components(choice):
     assert table.ari_parts.between(-1, 1).all() and (table.communities == table.communities[0]).all()
 
 
+@pytest.mark.slow
 def test_a_choice_has_the_same_bytes_again_and_does_not_depend_on_the_other_candidates(choice):
     run_choice(choice, "again", candidates=[3, 4])
     first, again = (pd.read_csv(choice / f"{name}.csv", dtype=str) for name in ("components", "again"))
@@ -127,6 +129,7 @@ def test_a_choice_has_the_same_bytes_again_and_does_not_depend_on_the_other_cand
     )
 
 
+@pytest.mark.slow
 def test_candidates_beyond_the_rows_are_refused(choice):
     with pytest.raises(Refused, match="found 97 among the candidates; allowed: at most 96"):
         run_choice(choice, "never", candidates=[2, 97])
