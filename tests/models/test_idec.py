@@ -64,7 +64,7 @@ def test_targets_are_constant_until_they_are_refreshed():
     targets = []
     for _ in range(6):
         model.refresh(rows)
-        targets.append(model.targets)
+        targets.append(model.targets.clone())
         model.centres += 0.1 * torch.randn(model.centres.shape, generator=torch.Generator().manual_seed(1))
     same = [torch.equal(targets[i], targets[i + 1]) for i in range(5)]
     assert same == [True, True, False, True, True]

@@ -70,7 +70,7 @@ def test_a_whole_divergence_is_what_the_elbo_takes_from_the_reconstruction():
     assert wide.divergence.isna().equals(wide.elbo.isna())  # a clustering loss alone is no divergence of an ELBO
 
 
-@pytest.mark.parametrize("study", ["embedded", "partial"])
+@pytest.mark.parametrize("study", ["embedded", "full"])
 def test_the_real_runs_have_divergences_that_complete_their_elbos(study):
     table = add_divergences(pd.read_csv(ROOT / "results/reference" / study / "metrics.csv"))
     wide = table.pivot_table(index=["task", "model", "seed", "split"], columns="metric", values="value")

@@ -106,7 +106,7 @@ def result_rows(table: pd.DataFrame, config: dict, task: str, measure: str) -> l
     ours = [key for key in by_model if key[0] in OWN_MODELS]
     others = {key: by_seed for key, by_seed in by_model.items() if key not in ours}
     if measure in RESPONSE_HEADLINES:
-        others |= response_forms(table, {model for model, _ in others}, measure)
+        others |= response_forms(table, dict.fromkeys(model for model, _ in others), measure)
         main = response_forms(table, OWN_MODELS, measure, [MAIN_FORM])
         by_model, ours = by_model | main, list(main) or ours
     best = max(others, key=lambda key: others[key].mean(), default=None)
