@@ -66,7 +66,8 @@ def write_repeated_cells(path: Path, n: int, genes: int) -> None:
     generator = np.random.default_rng(genes)
     mean, dispersion = gene_parameters(genes, 0.05)
     of_type = CHUNK // N_TYPES
-    parts = [draw_counts(generator, of_type, mean[generator.permutation(genes)], dispersion) for _ in range(N_TYPES)]
+    orders = [generator.permutation(genes) for _ in range(N_TYPES)]  # a gene's mean and dispersion stay together
+    parts = [draw_counts(generator, of_type, mean[order], dispersion[order]) for order in orders]
     lengths = np.tile(np.concatenate([np.diff(part.indptr) for part in parts]), n // CHUNK)
     types = pd.Categorical.from_codes(np.tile(np.repeat(np.arange(N_TYPES), of_type), n // CHUNK), list("abcdefghij"))
     with h5py.File(path, "w") as file:

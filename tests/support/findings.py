@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from gmvae.runs.biology import changes
+
 LABELS = ["B & <b>_1", "CD14+ Monocyte", "CD8+/CD45RA+ Naive Cytotoxic of a long name"]
 GENES = ["MS4A1", "CD79A", "LYZ", "CD14", "NKG7", "gene_6"]
 
@@ -90,22 +92,8 @@ def made_up_changes(conditions: bool) -> dict[str, pd.DataFrame]:
             rows.append(
                 (label, "stimulated", gene, 1.0, real, 1e-9, abs(real) > 0.5, 0.8 * real + 0.05 * generator.normal())
             )
-    columns = ["type", "condition", "gene", "control_mean", "real", "p_adjusted", "changes", "predicted"]
-    genes = pd.DataFrame(rows if conditions else [], columns=columns).astype({"changes": bool})
+    genes = pd.DataFrame(rows if conditions else [], columns=changes.GENES).astype({"changes": bool})
     types = [
         (label, "stimulated", "control", 50, 60, 5, "MS4A1 CD79A", "gene_6", 0.99, 0.8, 1.0) for label in LABELS[:2]
     ]
-    columns = [
-        "type",
-        "condition",
-        "control",
-        "n_control",
-        "n_condition",
-        "n_changed",
-        "up",
-        "down",
-        "correlation",
-        "slope",
-        "signs",
-    ]
-    return {"changed_genes": genes, "changes": pd.DataFrame(types if conditions else [], columns=columns)}
+    return {"changed_genes": genes, "changes": pd.DataFrame(types if conditions else [], columns=changes.TYPES)}
