@@ -26,6 +26,7 @@ def make_shared(project, target, *arguments):
     return project / target
 
 
+@pytest.mark.slow
 def test_a_second_checkout_takes_a_prepared_set_and_a_changed_setting_makes_its_own(checkouts):
     first, second, shared = checkouts
     made = make_shared(first, "results/data/toy_tiny.h5ad", *TINY)
@@ -40,6 +41,7 @@ def test_a_second_checkout_takes_a_prepared_set_and_a_changed_setting_makes_its_
     assert len(list(shared.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_second_checkout_takes_a_raw_file_without_a_place_to_fetch_it_from(checkouts, tmp_path):
     first, second, shared = checkouts
     mirror = tmp_path / "mirror"

@@ -145,6 +145,7 @@ def pages_of(book: Path) -> list[str]:
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+@pytest.mark.slow
 def test_changing_one_metric_changes_only_what_depends_on_it(book, study, tmp_path):
     """One value of the digits' test accuracy."""
     shutil.copytree(study / "results", tmp_path / "results")

@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import pytest
 import yaml
 from support.checkout import copied, planned, snakemake
 
@@ -34,6 +35,7 @@ FILES = [f"results/{file}.tex" for file in ("tables/toy_auto", "tables/runs", "n
 RUNS = "results/runs/toy_auto"
 
 
+@pytest.mark.slow
 def test_k_is_chosen_first_and_used_by_every_step_that_needs_it(tmp_path):
     project = copied(tmp_path / "project")
     (project / "auto.yaml").write_text(yaml.safe_dump(CONFIG))

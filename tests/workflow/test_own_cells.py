@@ -81,6 +81,7 @@ CASES = {
     mouse_genes: ({"label": "cell_type"}, "gmdvae"),
     one_batch_per_label: ({"label": "cell_type", "batch": "sample"}, "cgmdvae"),
 }
+QUICK = (unlabelled, two_conditions)  # the others are left out by `make test`
 ACROSS_BATCHES = (two_batches, one_batch_per_label)  # where the batch becomes the condition, as a comment proposes
 
 
@@ -117,7 +118,11 @@ def run_case(project: Path, case: Callable[[], anndata.AnnData]) -> tuple[dict, 
     return settings, anndata.read_h5ad(project / f"results/cells/{name}.h5ad"), pd.read_csv(project / metrics)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize(
+    "case",
+    [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES],
+    ids=lambda case: case.__name__,
+)
 def test_a_file_of_cells_becomes_clusters_and_a_page(project, case):
     columns, model = CASES[case]
     settings, cells, metrics = run_case(project, case)

@@ -245,6 +245,7 @@ def test_a_failing_step_leaves_nothing_and_shows_its_line(copy):
     assert not list((copy / "results/runs/toy_tiny/vae").glob("*weights*"))
 
 
+@pytest.mark.slow
 def test_a_stranger_adds_a_model_with_one_file_and_one_entry(copy):
     """It passes the check suite by lying there, and runs in the study; no other model runs again."""
     shutil.copy(copy / "tests/tiny/mine.py", copy / "src/gmvae/models/mine.py")
