@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.support.commands import benchmark_run, study_run
-from benchmarks.support.datasets import simulated_cells, study_digits
+from benchmarks.support.datasets import digits_and_graph, simulated_cells
 from benchmarks.support.processes import run_in_turn
 from benchmarks.support.records import write_record
 from gmvae.pipeline.command import run_step
@@ -24,7 +24,7 @@ def compare_numbers_of_seeds(output: Path, rounds: int = 5, rounds_cells: int = 
         rounds_cells: How often each case runs on cells, in turn.
     """
     with tempfile.TemporaryDirectory(prefix="seeds.") as folder:
-        data = study_digits(Path(folder))
+        data = digits_and_graph(Path(folder))
         cases = {str(n): study_run(data, "digits", "gmdvae", n) for n in NUMBERS}
         rows = run_in_turn(cases, rounds, of="digits gmdvae")
         data = simulated_cells(Path(folder), 10_000)

@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from benchmarks.support.simulation import write_prepared_cells
 from gmvae.data.prepare import prepare
 from gmvae.formats.writing import write_atomically
+from gmvae.runs.neighbours import neighbours
 
 
 def simulated_cells(folder: Path, n: int) -> list[str]:
@@ -24,6 +25,13 @@ def study_digits(folder: Path) -> list[str]:
     path = folder / "digits.h5ad"
     prepare("digits", path, "Digits", test_share=0.2)
     return data_options(path)
+
+
+def digits_and_graph(folder: Path) -> list[str]:
+    """The digits and the graph of their nearest neighbours, which the study's models start from."""
+    options, graph = study_digits(folder), folder / "digits.safetensors"
+    neighbours(folder / "digits.h5ad", graph)
+    return [*options, "--graph", str(graph)]
 
 
 def large_digits(folder: Path, n: int = 10_000) -> list[str]:

@@ -29,6 +29,7 @@ def train_with_clock(
     n_seeds: int = 1,
     threads: int = 1,
     steps: int = 0,
+    graph: Path | None = None,
 ) -> None:
     """Train a model and print {"seconds", "busy", "rows", "megabytes"}.
 
@@ -45,8 +46,10 @@ def train_with_clock(
         n_seeds: The number of seeds that are trained together: 0, 1, ...
         threads: The number of compute threads.
         steps: The number of training steps in each epoch; 0 means a whole epoch.
+        graph: The file of nearest neighbours, for guide leiden and views of neighbours.
     """
-    model, rows, plan, seeds = load_run(data, observed, module, settings, training, n_components, n_seeds, threads)
+    options = data, observed, module, settings, training, n_components, n_seeds, threads
+    model, rows, plan, seeds = load_run(*options, graph)
     whole_epoch = loop.epoch_steps
     loop.epoch_steps = lambda *arguments: islice(whole_epoch(*arguments), WARM_UP)
     warm_up = check_training(training | {"epochs": 1, "autoencode_epochs": 0, "guide_epochs": 0})
@@ -75,11 +78,12 @@ def load_run(
     n_components: int,
     n_seeds: int,
     threads: int,
+    graph: Path | None = None,
 ) -> tuple[torch.nn.Module, Rows, Training, list[int]]:
     """Return the model, the training rows, the schedule and the seeds of a run; arguments as in train_with_clock."""
     torch.set_num_threads(threads)
     plan, seeds = check_training(training), list(range(n_seeds))
-    rows, likelihood = training_rows(data, observed, n_seeds, n_components, torch.device("cpu"))
+    rows, likelihood = training_rows(data, observed, n_seeds, n_components, torch.device("cpu"), graph=graph)
     n_features = rows.x.shape[1]
     sizes = {"n_features": n_features, "likelihood": likelihood, "seeds": seeds, "n_components": n_components}
     return build_model(module, sizes | settings), rows, plan, seeds

@@ -1,5 +1,6 @@
 """The benchmarks measure what they claim: ratios within rounds, operations of products, seconds of jobs; their data."""
 
+import json
 import sys
 
 import anndata
@@ -12,7 +13,7 @@ from support.models import train_model
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import ratios, startup, workflow
-from benchmarks.support import datasets, memory, processes, records, time_products
+from benchmarks.support import commands, datasets, memory, processes, records, time_products
 from gmvae.formats.dataset import load_dataset
 from gmvae.formats.weights import build_model
 from gmvae.nn.batches import rows_from_dataset
@@ -150,6 +151,16 @@ def test_datasets_of_the_benchmarks_are_valid_and_show_no_label(tmp_path):
     assert adata.n_vars == 784
     counts = load_dataset(tmp_path / "cells400.h5ad").layers["counts"]
     assert 0.05 < counts.nnz / np.prod(counts.shape) < 0.1
+
+
+def test_the_study_s_own_run_of_the_digits_has_the_graph_that_it_starts_from(tmp_path):
+    command = commands.study_run(datasets.digits_and_graph(tmp_path), "digits", "gmdvae", n_seeds=2)
+    i = command.index("--training") + 1
+    short = json.loads(command[i]) | {"epochs": 3, "autoencode_epochs": 1, "guide_epochs": 1}
+    assert short["guide"] == "leiden" or "neighbours" in short["views"]
+    command[i] = json.dumps(short)
+    (row,) = processes.run_in_turn({"2": command}, 1)
+    assert row["rows"] == 3 * np.ceil(0.8 * 1797) and row["seconds"] > 0
 
 
 def test_peak_memory_leaves_out_the_parent_process():
