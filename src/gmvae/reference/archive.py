@@ -19,9 +19,9 @@ LEFT_OUT = {"latent.h5ad", "checkpoint.safetensors"}  # large, and made again fr
 BOOK = "book.tar.gz"
 PARTS = ("book", "full")
 DESCRIPTION = (
-    f"The runs of each finished task (weights, histories, provenance, metrics, predicted responses), in an archive each, "
-    f"and in {BOOK} all that the thesis is made of, where the study is finished. `make unpack ARCHIVE=...` takes one of "
-    "them into a checkout of the code."
+    "The runs of each finished task (weights, histories, provenance, metrics, predicted responses), one archive a task,"
+    f" and in {BOOK} all that the thesis is made of, where the study is finished. `make unpack ARCHIVE=...` puts one "
+    "of them into a checkout of the code."
 )
 
 
@@ -85,7 +85,8 @@ def is_finished(chosen: dict, results: Path) -> bool:
 
 def task_files(task: str, results: Path) -> list[Path]:
     """The files of the task's runs that are packed, sorted."""
-    return sorted(file for file in (results / "runs" / task).rglob("*") if file.is_file() and file.name not in LEFT_OUT)
+    files = (file for file in (results / "runs" / task).rglob("*") if file.is_file())
+    return sorted(file for file in files if file.name not in LEFT_OUT and not file.name.startswith("."))
 
 
 def pack_tasks(tasks: list[str], results: Path, output: Path) -> None:

@@ -18,8 +18,9 @@ from gmvae.reference.archives.packing import pack_files
 from gmvae.reference.archives.thinning import LEVELS, thin_file
 
 DESCRIPTION = (
-    "All results that the thesis is made of, without weights and without most of the latents. Unpacked into results/ of "
-    "a checkout of the code (`make unpack ARCHIVE=book.tar.gz`), `make thesis` makes the PDF of them, and trains nothing."
+    "All results that the thesis is made of, without weights and without most of the latents. When they are unpacked "
+    "into results/ of a checkout of the code (`make unpack ARCHIVE=book.tar.gz`), `make thesis` makes the PDF, and "
+    "trains nothing."
 )
 
 
