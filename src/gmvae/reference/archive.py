@@ -47,8 +47,8 @@ def archive_study(
         part: book (what the thesis is made of), full (the tasks), or without it both, the book where it can be made.
 
     Raises:
-        Refused: The study or the part is unknown, none of the tasks is finished, or the part book, which was asked for,
-            has jobs to run first.
+        Refused: The study or the part is unknown, none of the tasks is finished, or with `--part book` jobs are to run
+            before the book.
     """
     if part and part not in PARTS:
         raise Refused(f"--part {part}: found no part of an archive; allowed: {', '.join(PARTS)}, or none for both")

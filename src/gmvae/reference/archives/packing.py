@@ -34,7 +34,7 @@ def pack_files(files: list[Path], folder: Path, archive: Path) -> None:
 
 @contextmanager
 def clean_up_if_ended() -> Iterator[None]:
-    """Let a process that is told to end (SIGTERM) remove its temporary files first."""
+    """Let a process that gets SIGTERM remove its temporary files before it ends."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: ended before it was complete; start it again"))
     try:
         yield
