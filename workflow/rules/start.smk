@@ -5,8 +5,7 @@ from gmvae.pipeline.checks import seals, start
 if workflow.is_main_process:  # a job on a cluster reads the Snakefile, too
     exit_if_refused(start.check_start, sys.argv[1:], {"all", *(rule.name for rule in workflow.rules)})
     if not UPSTREAM:
-        print(f"results/ is an archive of study {config['study']}: only the thesis is made of it.", file=sys.stderr)
-        print(f"{len(unpacked.thinned_files())} of its files are thinned: see docs/archive.md.", file=sys.stderr)
+        unpacked.print_archive(config)
 
 
 onstart:

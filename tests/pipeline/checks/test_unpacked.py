@@ -57,3 +57,17 @@ def test_damaged_settings_are_refused_in_one_line(results, content):
 def test_thinned_files_are_listed_with_the_whole_ones(results):
     whole = {"size": 7, "sha256": "b" * 64}
     assert unpacked.thinned_files(results) == {"results/runs/toy/my model/latent.h5ad": whole}
+
+
+def test_settings_that_the_archive_was_not_made_with_are_named(results, capsys):
+    tasks = {"toy": {"name": "Toy", "models": ["ae"], "n_components": 5}}
+    made = {"study": "small", "tasks": tasks, "training": {"epochs": 5}, "names": {"elbo": "ELBO"}}
+    (results / "settings.json").write_text(json.dumps(made))
+    config = json.loads(json.dumps(made)) | {"names": {"elbo": "Bound"}, "more": 1}
+    config["tasks"]["toy"]["name"] = "A toy"
+    unpacked.print_archive(config, results)
+    printed = capsys.readouterr().err
+    assert "archive of study small" in printed and "1 of its files are thinned" in printed and "warning" not in printed
+    config["tasks"]["toy"]["models"], config["training"] = ["ae", "vae"], {"epochs": 6}
+    unpacked.print_archive(config, results)
+    assert "warning: tasks.toy.models, training.epochs: other than in" in capsys.readouterr().err

@@ -5,6 +5,7 @@ make them may look at it: Snakemake would train everything anew, or train on dat
 """
 
 import json
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ CRATE = "ro-crate-metadata.json"  # in a crate's root, here results/
 SETTINGS = "settings.json"  # the study's part of the configuration
 WHOLE = "#whole/"  # before the name of a file that a crate has thinned: the file as it was
 RESULTS = Path("results")
+WORDS = {"name", "title"}  # keys whose values are shown, and change no result
 REMEDY = "`make clean SURE=yes` removes what was unpacked"
 
 
@@ -59,6 +61,45 @@ def thinned_files(results: Path = RESULTS) -> dict[str, dict]:
         return {}
     graph = read_object(results / CRATE).get("@graph", [])
     return {f"results/{name}": whole for name, whole in whole_files(graph).items()}
+
+
+def print_archive(config: dict, results: Path = RESULTS) -> None:
+    """Say on stderr that the results are those of an archive, and which settings it was not made with.
+
+    Args:
+        config: The configuration.
+        results: The folder of the results.
+    """
+    print(
+        f"{results} is an archive of study {config['study']}: only the thesis is made of it. "
+        f"{len(thinned_files(results))} of its files are thinned: see docs/archive.md.",
+        file=sys.stderr,
+    )
+    keys = differing_keys(read_object(results / SETTINGS), config)
+    if keys:
+        shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+        print(f"warning: {shown}: other than in {results / SETTINGS}, with which it was made", file=sys.stderr)
+
+
+def differing_keys(settings: dict, config: dict, above: str = "") -> list[str]:
+    """The keys of an archive's settings that the configuration has with other values; names and titles do not count.
+
+    Args:
+        settings: The settings.
+        config: The configuration, or the part below a key.
+        above: That key, with a dot.
+
+    Returns:
+        Such as tasks.toy.models.
+    """
+    keys = []
+    for key, value in settings.items():
+        other = config.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            keys += differing_keys(value, other, f"{above}{key}.")
+        elif value != other and key not in WORDS and above != "names.":
+            keys.append(f"{above}{key}")
+    return keys
 
 
 def whole_files(graph: list[dict]) -> dict[str, dict]:
