@@ -2,8 +2,8 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report cells mine compare verify doctor reference archive readme bench bench-gpu test test-all test-slurm test-storage test-scale \
-	lint latex slurm clean help
+.PHONY: all thesis report cells mine compare verify doctor reference archive unpack readme bench bench-gpu test test-all \
+	test-slurm test-storage test-scale lint latex slurm clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
@@ -57,9 +57,13 @@ reference: $(STAMP)  ## keep the finished study as the reference: make reference
 	fi
 	$(MAKE) readme
 
-archive: $(STAMP)  ## pack the finished tasks of a study, in results/archive: make archive STUDY=full
+archive: $(STAMP)  ## pack a study, finished or not, in results/archive: make archive STUDY=full [PART=book]
 	.venv/bin/python -m gmvae.reference.archive --study $(STUDY) --results results --output results/archive/$(STUDY) \
-		--config config.yaml
+		--config config.yaml $(if $(PART),--part $(PART)) $(if $(CONFIGFILE),--configfile $(CONFIGFILE))
+
+unpack: $(STAMP)  ## take an archive; that of the book needs no training: make unpack ARCHIVE=book.tar.gz [SHA256=...]
+	@test -n "$(ARCHIVE)" || { echo "Name an archive: make unpack ARCHIVE=book.tar.gz"; exit 1; }
+	@.venv/bin/python -m gmvae.reference.unpack --archive "$(ARCHIVE)" --results results $(if $(SHA256),--sha256 $(SHA256))
 
 readme: $(STAMP)  ## the tables and the picture of results, from results/reference
 	.venv/bin/python -m gmvae.reference.readme --reference results/reference --output results/reference/README.md

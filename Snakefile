@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from gmvae.pipeline import dataset_plan, plan, step_options
+from gmvae.pipeline.checks import unpacked
 from gmvae.pipeline.config_checks import check_config, parse_switches
 from gmvae.pipeline.config_files import catalogue_files, read_yaml
 from gmvae.pipeline.errors import exit_if_refused
@@ -25,6 +26,7 @@ for file in CONFIG_FILES:
 report: "workflow/report/workflow.rst"
 
 
+exit_if_refused(unpacked.take_study, config, workflow.config_settings.overwrite_config)
 exit_if_refused(check_config, parse_switches(config))
 
 # Jobs run this interpreter on this checkout's code, with this many threads, whatever is installed or set elsewhere.
@@ -43,17 +45,15 @@ wildcard_constraints:
     figure="|".join(config["thesis"]["figures"]),
 
 
-include: "workflow/rules/places.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/runs.smk"
-include: "workflow/rules/metrics.smk"
-include: "workflow/rules/cells.smk"
-include: "workflow/rules/thesis.smk"
-include: "workflow/rules/start.smk"
+# Results from an archive, which `make unpack` put there, are made by no rule: there are only those of the thesis.
+UPSTREAM = [] if unpacked.has_crate() else ["data", "runs", "metrics", "cells"]
+for stage in ["places", *UPSTREAM, "thesis", "start"]:
+
+    include: f"workflow/rules/{stage}.smk"
 
 
 rule all:
     default_target: True
     input:
         "results/thesis.pdf",
-        rules.cells.input,
+        rules.cells.input if UPSTREAM else [],

@@ -328,6 +328,7 @@ def test_help_lists_every_command(project):
             "doctor",
             "reference",
             "archive",
+            "unpack",
             "readme",
             "bench",
             "bench-gpu",

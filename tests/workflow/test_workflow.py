@@ -17,6 +17,7 @@ from support.checkout import TINY, copied, count, edited, planned, snakemake
 
 from gmvae.pipeline.sources import ROOT
 from gmvae.reference import wall_times
+from gmvae.reference.unpack import unpack_archive
 from gmvae.reference.verify import verify_runs
 from gmvae.thesis.figures import style
 
@@ -303,3 +304,82 @@ def screenshot(page, folder, clicks):
     command = [CHROMIUM, "--headless", "--no-sandbox", f"--user-data-dir={folder / 'profile'}", *quiet, *view]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     return plt.imread(picture)[..., :3]
+
+
+BOOK = [sys.executable, "-m", "gmvae.reference.archive", "--study", "tiny", "--results", "results", "--part", "book"]
+BOOK_FILES = ["--output", "archive", "--config", "config.yaml", "--configfile", "tests/tiny/config.yaml"]
+
+
+@pytest.fixture(scope="module")
+def unpacked(project, tmp_path_factory):
+    """A new checkout with nothing but what the archive of the tiny study's book brought."""
+    source = Path(shutil.copytree(project, tmp_path_factory.mktemp("packed") / "project"))
+    environment = os.environ | {"PYTHONPATH": str(source / "src")}
+    packed = subprocess.run([*BOOK, *BOOK_FILES], cwd=source, env=environment, capture_output=True, text=True)
+    assert packed.returncode == 0, packed.stdout[-2000:] + packed.stderr[-4000:]
+    folder = copied(tmp_path_factory.mktemp("unpacked") / "project")
+    unpack_archive(str(source / "archive/book.tar.gz"), folder / "results")
+    return folder
+
+
+def test_from_the_archive_of_a_book_snakemake_plans_the_thesis_only(project, unpacked):
+    thesis = set(re.findall(r"^rule (\w+):", (unpacked / "workflow/rules/thesis.smk").read_text(), flags=re.M))
+    run = snakemake(unpacked, "-n", TARGET, *TINY)
+    assert run.returncode == 0, run.stderr[-3000:]
+    planned_rules = set(re.findall(r"^(?:local)?rule (\w+):", run.stdout + run.stderr, flags=re.M))
+    assert {"figure", "numbers", "claims"} < planned_rules <= thesis | {"all"}
+    assert "is an archive of study tiny" in run.stderr and "warning: " not in run.stderr
+    assert not list((unpacked / "results").rglob("weights.safetensors"))
+
+
+def test_the_book_from_the_archive_has_the_same_bytes_and_follows_edits(project, unpacked, tmp_path):
+    """Figures, tables, numbers and, where LaTeX is there, the PDF."""
+    folder = Path(shutil.copytree(unpacked, tmp_path / "book"))
+    run = snakemake(folder, TARGET, *TINY)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
+    made = [file for part in ("figures", "tables") for file in (project / "results" / part).rglob("*.*")]
+    made += [project / "results" / name for name in ("numbers.tex", "claims.tex", *(["thesis.pdf"] if LATEX else []))]
+    assert len(made) > 15
+    for file in made:
+        assert (folder / file.relative_to(project)).read_bytes() == file.read_bytes(), file
+    assert planned(folder, TARGET, *TINY) == set()
+    book = {"results/thesis.pdf"} if LATEX else set()
+    edited(folder / "thesis/chapters/mixtures.tex")
+    assert planned(folder, TARGET, *TINY) == {"results/claims.tex"} | book
+    edited(folder / "src/gmvae/thesis/figures/images.py", "HEIGHT = 6.3", "HEIGHT = 5.1")
+    figure = [f"results/figures/digits_tiny/images.{kind}" for kind in ("pdf", "svg")]
+    assert planned(folder, TARGET, *TINY) == {"results/claims.tex", *figure} | book
+    run = snakemake(folder, TARGET, *TINY)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
+    assert (folder / figure[1]).read_bytes() != (project / figure[1]).read_bytes()
+
+
+def test_the_description_of_a_book_s_archive_has_every_file_and_run(project, unpacked):
+    graph = json.loads((unpacked / "results/ro-crate-metadata.json").read_text())["@graph"]
+    files = {entity["@id"] for entity in graph if entity["@type"] == "File" and not entity["@id"].startswith("#")}
+    present = {str(file.relative_to(unpacked / "results")) for file in (unpacked / "results").rglob("*.*")}
+    assert files | {"ro-crate-metadata.json", "seals.json"} == present
+    runs = {entity["name"] for entity in graph if entity["@type"] == "CreateAction"}
+    assert runs == {
+        f"{path.parent.name} on {path.parent.parent.name}" for path in project.rglob("runs/*/*/metrics.csv")
+    }
+    thinned = {entity["@id"] for entity in graph if "isBasedOn" in entity}
+    assert {"data/toy_tiny.h5ad", "data/digits.h5ad"} < thinned
+    assert all(name.endswith(".h5ad") for name in thinned)
+
+
+def test_where_a_book_is_unpacked_another_study_and_training_are_refused(unpacked, tmp_path):
+    run = snakemake(unpacked, "-n", "results", "--config", "study=embedded")
+    assert run.returncode != 0 and "is an archive of study tiny" in run.stderr + run.stdout
+    folder = Path(shutil.copytree(unpacked, tmp_path / "book"))
+    (folder / "results/ro-crate-metadata.json").unlink()
+    run = snakemake(folder, "-n", TARGET, *TINY)
+    assert run.returncode != 0 and "was changed after its job wrote it" in run.stderr + run.stdout
+
+
+def test_a_study_with_jobs_to_run_has_no_book(copy):
+    (copy / "results/numbers.tex").unlink()
+    environment = os.environ | {"PYTHONPATH": str(copy / "src")}
+    packed = subprocess.run([*BOOK, *BOOK_FILES], cwd=copy, env=environment, capture_output=True, text=True)
+    assert packed.returncode != 0 and not (copy / "archive/book.tar.gz").exists()
+    assert packed.stderr.startswith("error: part book: 1 jobs are to run first, such as that of results/numbers.tex")

@@ -4,6 +4,8 @@ from gmvae.pipeline.checks import seals, start
 
 if workflow.is_main_process:  # a job on a cluster reads the Snakefile, too
     exit_if_refused(start.check_start, sys.argv[1:], {"all", *(rule.name for rule in workflow.rules)})
+    if not UPSTREAM:
+        unpacked.print_archive(config)
 
 
 onstart:

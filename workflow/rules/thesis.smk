@@ -1,5 +1,6 @@
 # Metrics, latents and histories -> figures, tables, numbers -> the thesis.
 
+from gmvae.cells import exports
 from gmvae.thesis import rule_options
 
 TEXTS = project_files("thesis", ".tex", ".bib")
@@ -165,7 +166,7 @@ rule list_runs:
 rule numbers:
     input:
         metrics="results/metrics.csv",
-        data=rules.prepared.input,
+        data=sorted({step_options.dataset_file(config, task) for task in plan.tasks(config)}),
         choices=CHOICES,
     output:
         "results/numbers.tex",

@@ -15,6 +15,7 @@ from gmvae.pipeline.checks.latex_programs import (
     missing_programs,
 )
 from gmvae.pipeline.checks.seals import check_seals
+from gmvae.pipeline.checks.unpacked import thinned_files
 from gmvae.pipeline.errors import Refused
 
 LEAST_FREE = 100  # megabytes
@@ -47,7 +48,7 @@ def check_start(words: list[str], rules: set[str]) -> None:
     if not (options & RUNS_NO_JOB or any(DRY_RUN.fullmatch(option) for option in options)):
         check_lock()
     if not options & {"--unlock", "--forceall", "-F"}:
-        check_seals({os.path.normpath(name) for name in forced})
+        check_seals({os.path.normpath(name) for name in forced} | thinned_files().keys())
 
 
 def forced_targets(words: list[str]) -> set[str]:
