@@ -51,7 +51,9 @@ def chain_commands(folder: Path, genes: int) -> dict[str, list[str]]:
     embed = run | {"output": path["latent.h5ad"], "task": "simulated", "model": "gmdvae", "device": "cpu"}
     export = {"data": data, "latent": path["latent.h5ad"], "provenance": path["provenance.json"], "output": cells}
     export |= {"cells": str(folder / "cells.csv"), "markers": str(folder / "markers.csv")}
+    inspect = {"path": path["raw.h5ad"], "output": str(folder / "mine.yaml")}
     return {
+        "inspect": ["gmvae.cells.inspect", *option_list(inspect)],
         "prepare": ["gmvae.data.prepare", *option_list(prepare)],
         "observe": ["gmvae.runs.observe", *option_list({"data": data, "output": path["observed.csv"]})],
         "train": ["gmvae.runs.train", *option_list(train)],

@@ -81,6 +81,19 @@ def check_jobs(rules: set[str]) -> None:
         raise Refused(f"{', '.join(absent)} not found, which the PDF needs; {install_advice()}; {WITHOUT_PDF}")
 
 
+def is_default_limit(jobs: int, seconds: float) -> bool:
+    """Whether Snakemake's limit on the jobs that start in some time is the one that it sets unasked: it is lifted.
+
+    After each job that starts, Snakemake sets a clock to this time and looks again at all jobs that could start when it
+    rings, which starts the clock anew: with every job that has run, it looks more often. It ends after the last ring.
+
+    Args:
+        jobs: Most jobs in this time.
+        seconds: The time.
+    """
+    return (jobs, seconds) == (100, 1)
+
+
 def check_writable(folders: list[Path]) -> None:
     """Refuse folders that exist and cannot be written."""
     for folder in folders:
