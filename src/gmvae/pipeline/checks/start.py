@@ -85,7 +85,7 @@ def is_default_limit(jobs: int, seconds: float) -> bool:
     """Whether Snakemake's limit on the jobs that start in some time is the one that it sets unasked: it is lifted.
 
     After each job that starts, Snakemake sets a clock to this time and looks again at all jobs that could start when it
-    rings, which starts the clock anew: with every job that has run, it looks more often. It ends after the last ring.
+    rings, which sets the clock anew: it looks more often with every job that has run, and it ends with the last ring.
 
     Args:
         jobs: Most jobs in this time.
