@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from support.checkout import copied, planned
+from support.checkout import copied, planned, snakemake
 
 from benchmarks import scaling
 from benchmarks.support import cell_chain, child_cost, planned_studies
@@ -14,19 +14,19 @@ from gmvae.pipeline.sources import ROOT
 RECORD = ROOT / "benchmarks/scaling.csv"
 
 
-def test_the_fit_finds_a_line_and_weighs_relative_errors():
+def test_the_fit_finds_a_polynomial_and_weighs_relative_errors():
     sizes = np.array([1e4, 1e5, 3e5])
-    assert np.allclose(scaling.fit_line(sizes, 3 + 9e-5 * sizes), (3, 9e-5))
-    noise = np.array([1.02, 0.97, 1.01])
-    a, b = scaling.fit_line(sizes, (3 + 9e-5 * sizes) * noise)
-    relative = np.polyfit(sizes, (3 + 9e-5 * sizes) * noise, 1, w=1 / ((3 + 9e-5 * sizes) * noise))
-    assert np.allclose((b, a), relative)
+    assert np.allclose(scaling.fit_powers(sizes, 3 + 9e-5 * sizes), (3, 9e-5))
+    assert np.allclose(scaling.fit_powers(sizes, 3 + 9e-5 * sizes + 1e-10 * sizes**2, 2), (3, 9e-5, 1e-10))
+    costs = (3 + 9e-5 * sizes) * np.array([1.02, 0.97, 1.01])
+    relative = np.polyfit(sizes, costs, 1, w=1 / costs)
+    assert np.allclose(scaling.fit_powers(sizes, costs), relative[::-1])
 
 
-def test_neither_the_floor_nor_the_slope_is_below_zero():
+def test_no_coefficient_is_below_zero():
     sizes = np.array([1.0, 2.0, 3.0])
-    assert scaling.fit_line(sizes, np.array([1.0, 4.0, 9.0]))[0] == 0
-    assert scaling.fit_line(sizes, np.array([3.0, 2.0, 1.0]))[1] == 0
+    assert scaling.fit_powers(sizes, np.array([1.0, 4.0, 9.0]))[0] == 0
+    assert scaling.fit_powers(sizes, np.array([3.0, 2.0, 1.0]))[1] == 0
 
 
 def test_the_large_size_is_foretold_from_the_small_ones_alone():
@@ -40,6 +40,17 @@ def test_the_large_size_is_foretold_from_the_small_ones_alone():
     seconds, megabytes = scaling.foretold_costs(table).itertuples()
     assert np.isclose(seconds.foretold, 102) and seconds.measured == 9e9
     assert np.isclose(megabytes.foretold, 2100)  # the floor of 250 at 10,000 cells is not in the line
+    assert np.allclose(megabytes.shown, (250, 2100, 200_100))
+    lines = scaling.cost_lines(pd.DataFrame([seconds, megabytes]))
+    assert lines[0] == "| train, time | 3 s | 100 s | 2.8 hours | 100000 days |"
+    assert lines[1] == "| train, memory | 250 MB | 2.1 GB | 200 GB | 2.1 GB |"
+
+
+def test_jobs_grow_with_the_square_of_the_runs():
+    sizes = (*scaling.RUNS, scaling.MANY)
+    rows = [{"of": "runs", "step": "jobs", "n": n, "seconds": 3 + 0.05 * n + 1e-4 * n * n} for n in sizes]
+    seconds, _ = scaling.foretold_costs(pd.DataFrame(rows).assign(megabytes=100.0)).itertuples()
+    assert np.isclose(seconds.foretold, 153) and np.isclose(seconds.c, 1e-4)
 
 
 def test_repeated_cells_are_a_dataset_of_counts(tmp_path):
@@ -68,20 +79,41 @@ def test_a_planned_study_has_the_runs_that_it_is_named_for(tmp_path):
     assert sum(file.endswith("/weights.safetensors") for file in files) == 20
 
 
+def test_a_study_of_jobs_that_do_nothing_ends_at_once_and_is_finished_then(tmp_path):
+    """Snakemake's limit on jobs in a second is lifted: no clock of it is left to wait for."""
+    project = planned_studies.empty_project(tmp_path / "project", 10)
+    start = project / "workflow/rules/start.smk"
+    clocks = "sum(type(thread).__name__ == 'Timer' for thread in __import__('threading').enumerate())"
+    start.write_text(start.read_text().replace("onsuccess:\n", f"onsuccess:\n    print('clocks:', {clocks})\n"))
+    arguments = [planned_studies.TARGET, "--configfile", "many.yaml"]
+    run = snakemake(project, *arguments, cores="1")
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "33 of 33 steps (100%) done" in run.stderr + run.stdout and "clocks: 0\n" in run.stdout
+    with_limit = snakemake(project, *arguments, "--forcerun", "collect", "--max-jobs-per-timespan", "9/3s", cores="1")
+    assert "clocks: 1\n" in with_limit.stdout  # a user's own limit stays
+    assert not planned(project, *arguments)
+
+
 @pytest.mark.skipif(not RECORD.exists(), reason="not measured yet")
 def test_the_committed_figures_are_foretold_within_the_tolerance():
-    check_costs(scaling.foretold_costs(pd.read_csv(RECORD)).dropna())
+    check_costs(scaling.foretold_costs(pd.read_csv(RECORD)))
+
+
+@pytest.mark.skipif(not RECORD.exists(), reason="not measured yet")
+def test_the_page_shows_what_the_committed_figures_foretell():
+    page = (ROOT / "docs/scale.md").read_text().splitlines()
+    assert [line for line in scaling.cost_lines(scaling.foretold_costs(pd.read_csv(RECORD))) if line not in page] == []
 
 
 @pytest.mark.scale
 def test_a_million_cells_and_a_thousand_runs_are_foretold_within_the_tolerance(tmp_path):
     scaling.measure_scaling(tmp_path / "scaling.csv", folder=tmp_path)
     costs = scaling.foretold_costs(pd.read_csv(tmp_path / "scaling.csv"))
-    assert len(costs) == 2 * (6 + 2) and costs.measured.notna().all()
     check_costs(costs)
 
 
 def check_costs(costs: pd.DataFrame) -> None:
-    """Each cost is foretold within the tolerance."""
+    """Each cost of each step was measured, and is foretold within the tolerance."""
+    assert len(costs) == 2 * (7 + 3) and costs.measured.notna().all()
     outside = costs[(costs.foretold / costs.measured - 1).abs() > scaling.TOLERANCE]
     assert outside.empty, outside.to_string()

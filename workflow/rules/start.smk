@@ -10,6 +10,9 @@ if workflow.is_main_process:  # a job on a cluster reads the Snakefile, too
 
 onstart:
     exit_if_refused(start.check_jobs, {job.rule.name for job in workflow.dag.needrun_jobs()})
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if start.is_default_limit(limit.max_jobs, limit.timespan):
+        workflow.scheduler.job_rate_limiter = None
 
 
 onsuccess:

@@ -4,6 +4,8 @@ import fcntl
 import os
 
 import pytest
+from snakemake.cli import get_argument_parser
+from snakemake.settings.types import MaxJobsPerTimespan
 
 from gmvae.pipeline.checks import latex_programs, start
 from gmvae.pipeline.errors import Refused
@@ -135,3 +137,14 @@ def test_a_process_that_reads_the_snakefile_twice_does_not_hinder_itself(folder)
     start.check_start([], RULES)
     start.check_start([], RULES)
     assert len(start.OPEN_FILES) == 1
+
+
+def test_only_the_limit_that_nobody_asked_for_is_lifted():
+    default = next(
+        action.default
+        for action in get_argument_parser()._actions
+        if "--max-jobs-per-timespan" in action.option_strings
+    )
+    limit = MaxJobsPerTimespan.parse_choice(default)
+    assert start.is_default_limit(limit.max_jobs, limit.timespan)
+    assert not start.is_default_limit(100, 10) and not start.is_default_limit(50, 1)

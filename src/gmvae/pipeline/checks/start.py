@@ -82,6 +82,19 @@ def check_jobs(rules: set[str]) -> None:
         raise Refused(f"{', '.join(absent)} not found, which the PDF needs; {install_advice()}; {WITHOUT_PDF}")
 
 
+def is_default_limit(jobs: int, seconds: float) -> bool:
+    """Whether Snakemake's limit on the jobs that start in some time is the one that it sets unasked: it is lifted.
+
+    After each job that starts, Snakemake sets a clock to this time and looks again at all jobs that could start when it
+    rings, which sets the clock anew: it looks more often with every job that has run, and it ends with the last ring.
+
+    Args:
+        jobs: Most jobs in this time.
+        seconds: The time.
+    """
+    return (jobs, seconds) == (100, 1)
+
+
 def check_writable(folders: list[Path]) -> None:
     """Refuse folders that exist and cannot be written."""
     for folder in folders:
