@@ -9,7 +9,7 @@ GIVEN_CONDITION = ("cvae", "cgmdvae")  # kinds whose density is that of a row gi
 OF_DENSITIES = (*BOUNDS, DIVERGENCE)
 OTHER_VARIANCE = (
     "scgen",
-)  # kinds trained for a variance near zero, whose densities are counted with a variance of one
+)  # kinds trained for a variance near zero, and counted with one
 
 
 def add_divergences(table: pd.DataFrame) -> pd.DataFrame:
