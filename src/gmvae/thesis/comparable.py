@@ -7,9 +7,7 @@ from gmvae.pipeline.errors import Refused
 
 GIVEN_CONDITION = ("cvae", "cgmdvae")  # kinds whose density is that of a row given its condition
 OF_DENSITIES = (*BOUNDS, DIVERGENCE)
-OTHER_VARIANCE = (
-    "scgen",
-)  # kinds trained for a variance near zero, and counted with one
+OTHER_VARIANCE = ("scgen",)  # kinds trained for a variance near zero, and counted with one
 
 
 def add_divergences(table: pd.DataFrame) -> pd.DataFrame:
