@@ -106,12 +106,12 @@ def test_values_that_are_not_finite_are_left_out():
 @pytest.mark.parametrize(
     ("a", "b", "is_tested"),
     [
-        ([1, 2, 3, 4, 5, 7], [1, 1, 2, 2, 3, 3], True),
-        ([1, 2, 3, 4, 5], [1, 1, 2, 2, 3], False),
-        (range(6), [1] * 6, False),
+        ([1, 2, 3, 4, 5, 7, 8, 9], [1, 1, 2, 2, 3, 3, 4, 4], True),
+        ([1, 2, 3, 4, 5, 6, 7], [1, 1, 2, 2, 3, 3, 4], False),
+        (range(8), [1] * 8, False),
     ],
 )
-def test_pairs_are_tested_if_both_vary_over_six_or_more_seeds(a, b, is_tested):
+def test_pairs_are_tested_if_both_vary_over_eight_or_more_seeds(a, b, is_tested):
     differences = paired_differences(pd.Series(a, dtype=float), pd.Series(b, dtype=float))
     assert (differences is not None) == is_tested
 
@@ -150,7 +150,7 @@ def test_few_seeds_and_wide_scatter_are_no_evidence_of_equality():
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(-50, 50), min_size=6, max_size=9))
+@given(st.lists(st.integers(-50, 50), min_size=TESTED_FROM, max_size=10))
 def test_the_interval_is_what_the_sign_flip_test_does_not_reject(differences):
     differences = np.array(differences, dtype=float)
     low, high = difference_interval(differences)

@@ -39,7 +39,7 @@ RESULTS = [
     or path.name in ("experiments.tex", "discussion.tex", "abstract.tex")
 ]
 KEYED = re.compile(
-    r"\\(?:result|spread|fact|named|if[a-z]+|difference|stands|rival|rivalvalue|versus|changed|[cC]ref|labelcref|label|cite"
+    r"\\(?:result|spread|fact|named|if[a-z]+|difference|stands|rival|rivalvalue|versus|overrows|changed|[cC]ref|labelcref|label|cite"
     r"|input|droppedcells|resulttable|resultfigure|asked|question|IfFileExists|task[a-z]+|multicolumn|parbox)\*?(?:\{[^{}]*\})+"
     r"|p\{\d+mm\}|#\d|\\newcommand\\[a-z]+\[\d\]"
 )

@@ -29,12 +29,15 @@ def metrics(n_seeds: int = 8) -> pd.DataFrame:
 MARGINS = {"accuracy": 0.05}
 
 
-def judge(frame: pd.DataFrame, claim: str, margins: dict = MARGINS) -> list:
-    return judge_claim(frame, claim, margins, {"truth": "truth"})
+def judge(frame: pd.DataFrame, claim: str, margins: dict = MARGINS, intervals: dict | None = None) -> list:
+    return judge_claim(frame, claim, margins, {"truth": "truth"}, intervals or {})
 
 
-def verdict(claim: str, frame: pd.DataFrame | None = None, margins: dict = MARGINS) -> str:
-    return claim_state(correct_verdicts({claim: judge(metrics() if frame is None else frame, claim, margins)})[claim])
+def verdict(
+    claim: str, frame: pd.DataFrame | None = None, margins: dict = MARGINS, intervals: dict | None = None
+) -> str:
+    judged = judge(metrics() if frame is None else frame, claim, margins, intervals)
+    return claim_state(correct_verdicts({claim: judged})[claim])
 
 
 @pytest.mark.parametrize(
@@ -67,15 +70,33 @@ def test_verdicts(claim, expected):
     assert verdict(claim) == expected
 
 
-def test_below_six_seeds_every_seed_decides_and_nothing_is_tested():
-    frame = metrics(5)
+@pytest.mark.parametrize("n_seeds", [2, 3, 7])
+def test_below_eight_seeds_every_seed_decides_and_nothing_is_tested(n_seeds):
+    frame = metrics(n_seeds)
     assert verdict("a.accuracy > b.accuracy in t", frame) == "untested"
     assert verdict("b.accuracy > a.accuracy in t", frame) == "failed"
     assert verdict("b.accuracy ~ c.accuracy in t", frame) == "untested"
     assert verdict("b.accuracy ~ c.accuracy in t", frame, {"accuracy": 1e-4}) == "failed"
+    assert judge(frame, "a.accuracy > b.accuracy in t")[0].difference.over_seeds is None
     one_below = (frame.model == "a") & (frame.seed == 0)
     frame.loc[one_below, "value"] = 0.5  # the mean of a is still the larger one
     assert verdict("a.accuracy > b.accuracy in t", frame) == "failed"
+
+
+@pytest.mark.parametrize("interval", [(0.1, 0.3), (-0.01, 0.3), (-0.3, -0.1)])
+def test_with_few_seeds_the_interval_over_rows_has_to_bear_the_claim_out(interval):
+    low, high = interval
+    rows = {("t", "a", "b", "accuracy"): interval, ("t", "b", "a", "accuracy"): (-high, -low)}
+    expected = "untested" if low > 0 else "failed"
+    assert verdict("a.accuracy > b.accuracy in t", metrics(3), intervals=rows) == expected
+    assert verdict("b.accuracy < a.accuracy in t", metrics(3), intervals=rows) == expected
+    assert verdict("a.accuracy > b.accuracy in t", metrics(8), intervals=rows) == "tested"  # the seeds are enough
+
+
+@pytest.mark.parametrize(("interval", "expected"), [((-0.04, 0.04), "untested"), ((-0.06, 0.04), "failed")])
+def test_with_few_seeds_equality_has_to_hold_over_the_rows_too(interval, expected):
+    rows = {("t", "b", "c", "accuracy"): interval}
+    assert verdict("b.accuracy ~ c.accuracy in t", metrics(3), intervals=rows) == expected
 
 
 def test_two_results_that_no_seed_changes_are_not_tested():
@@ -116,26 +137,29 @@ def test_controls_are_no_rivals():
 
 
 def test_holm_counts_every_test_of_the_text():
-    frame = metrics(6)  # the smallest p is 1/64: alone a claim holds, among four it cannot
+    frame = metrics()  # the smallest p is 1/256: alone a claim holds, among thirteen it cannot
     assert verdict("a.accuracy > b.accuracy in t", frame) == "tested"
-    texts = ["a.accuracy > b.accuracy in t", "a.accuracy > c.accuracy in t", "b.accuracy < a.accuracy in t"]
+    larger, smaller = ("ab", "ac", "ad", "db", "dc"), ("ba", "ca", "da", "bd", "cd")
+    texts = [f"{left}.accuracy > {right}.accuracy in t" for left, right in larger]
+    texts += [f"{left}.accuracy < {right}.accuracy in t" for left, right in smaller]
+    texts += [f"{model}.accuracy > best(b|c.accuracy) in t" for model in "ad"]
     texts += ["b.accuracy ~ c.accuracy in t", "min(a.accuracy) > max(d.accuracy) in t"]
     family = correct_verdicts({text: judge(frame, text) for text in texts})
-    assert [claim_state(family[text]) for text in texts] == ["failed"] * 4 + ["counted"]
-    assert family[texts[0]][0].p == pytest.approx(4 * sign_flip_p(np.ones(6)))
+    assert [claim_state(family[text]) for text in texts] == ["failed"] * 13 + ["counted"]
+    assert family[texts[0]][0].p == pytest.approx(13 * sign_flip_p(np.ones(8)))
 
 
 def test_a_comparison_of_two_claims_is_one_test():
     texts = ["a.accuracy > b.accuracy in t", "a.accuracy > b.accuracy and a.accuracy > c.accuracy in t"]
-    family = correct_verdicts({text: judge(metrics(6), text) for text in texts})
-    assert family[texts[0]][0].p == family[texts[1]][0].p == pytest.approx(2 * sign_flip_p(np.ones(6)))
+    family = correct_verdicts({text: judge(metrics(), text) for text in texts})
+    assert family[texts[0]][0].p == family[texts[1]][0].p == pytest.approx(2 * sign_flip_p(np.ones(8)))
 
 
 CLAIMS = [f"{left}.accuracy {sign} {right}.accuracy in t" for left in "abcd" for right in "abcd" for sign in "<>~"]
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.sets(st.sampled_from(CLAIMS), min_size=1, max_size=12), st.sampled_from(CLAIMS), st.integers(6, 9))
+@given(st.sets(st.sampled_from(CLAIMS), min_size=1, max_size=12), st.sampled_from(CLAIMS), st.integers(7, 10))
 def test_more_claims_make_no_claim_easier(texts, another, n_seeds):
     """Neither one of a difference nor one of equality."""
     frame = metrics(n_seeds)
@@ -178,13 +202,25 @@ def test_a_side_that_was_not_measured_or_does_not_parse_is_refused(claim, messag
         judge(frame, claim)
 
 
-def claims_file(folder, text: str, mode: str) -> str:
+def claims_file(folder, text: str, mode: str, intervals: list | None = None) -> str:
     """The claims.tex of a text, from the metrics above."""
     (folder / "text.tex").write_text(text)
     metrics().to_csv(folder / "metrics.csv", index=False)
     names = {"a": "Model A", "t": "Task"}
-    check_claims(folder / "metrics.csv", [folder / "text.tex"], names, mode, MARGINS, {}, folder / "claims.tex")
+    output = folder / "claims.tex"
+    check_claims(folder / "metrics.csv", [folder / "text.tex"], names, mode, MARGINS, {}, output, intervals)
     return (folder / "claims.tex").read_text()
+
+
+def test_the_interval_over_rows_stands_beside_the_test(tmp_path):
+    line = "task,model,rival,metric,value,low,high\nt,b,a,accuracy,-0.2,-0.31,-0.11\nt,a,,accuracy,0.8,0.71,0.91\n"
+    (tmp_path / "intervals.csv").write_text(line)
+    texts = r"\claim{a.accuracy > b.accuracy in t}{A wins.} \overrows{t.a.accuracy} \overrows{t.b.accuracy}"
+    text = claims_file(tmp_path, texts, "fail", [tmp_path / "intervals.csv"])
+    assert r"), over the rows \num{0.110} to \num{0.310}, $p=0.004$" in text
+    assert r"\newcommand\claimsoverrows{1}" in text and r"\newcommand\claimsopenoverrows{0}" in text
+    assert r"\setvalue{overrows}{t.a.accuracy}{\num{0.710} to \num{0.910}}" in text
+    assert r"\setvalue{overrows}{t.b.accuracy}{--}" in text
 
 
 def test_a_false_claim_is_refused_with_its_values(tmp_path):

@@ -1,4 +1,4 @@
-# Runs -> metrics, and the pictures' coordinates.
+# Runs -> metrics, their intervals over rows, and the pictures' coordinates.
 
 
 rule evaluate:
@@ -30,6 +30,22 @@ rule collect:
         code=source_digest("gmvae.metrics.collect"),
     shell:
         "{PYTHON:q} -m gmvae.metrics.collect --metrics {input.metrics:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule resample:
+    """Intervals over the test rows, from what the latents hold of each row."""
+    input:
+        latents=lambda wc: step_options.run_files(wc.task, plan.evaluated_models(config, wc.task), "latent.h5ad"),
+    output:
+        "results/tasks/{task}/intervals.csv",
+    log:
+        "results/logs/resample/{task}.log",
+    benchmark:
+        "results/logs/resample/{task}.benchmark.tsv"
+    params:
+        code=source_digest("gmvae.metrics.resample"),
+    shell:
+        "{PYTHON:q} -m gmvae.metrics.resample --latents {input.latents:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule project:

@@ -192,6 +192,7 @@ rule numbers:
 rule claims:
     input:
         metrics="results/metrics.csv",
+        intervals=rule_options.interval_files(config),
         texts=[text for text in TEXTS if text.endswith(".tex")],
     output:
         "results/claims.tex",
@@ -203,8 +204,8 @@ rule claims:
         code=source_digest("gmvae.thesis.claims"),
         options=option_words({"names": NAMES, **rule_options.claims_options(config)}),
     shell:
-        "{PYTHON:q} -m gmvae.thesis.claims --metrics {input.metrics:q} --texts {input.texts:q} {params.options:q} "
-        "--output {output:q} > {log:q} 2>&1"
+        "{PYTHON:q} -m gmvae.thesis.claims --metrics {input.metrics:q} --intervals {input.intervals:q} "
+        "--texts {input.texts:q} {params.options:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule speed:

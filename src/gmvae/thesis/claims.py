@@ -11,38 +11,28 @@ import pandas as pd
 
 from gmvae.formats.metrics_table import read_metrics
 from gmvae.formats.writing import write_text
-from gmvae.metrics.catalogue import BOUNDS, decimals
-from gmvae.metrics.statistics import LEVEL
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
+from gmvae.thesis.claim_texts import appendix_macros, claim_macro, margins_in_words
 from gmvae.thesis.comparable import add_divergences
-from gmvae.thesis.comparisons import USE, comparison_macros, difference_text
-from gmvae.thesis.sides import Side, paired_by_rival
-from gmvae.thesis.tabular import header_line, table_row
-from gmvae.thesis.typeset import latex_name, latex_number, latex_text, lower_first
-from gmvae.thesis.verdicts import (
-    Verdict,
-    claim_state,
-    claim_task,
-    correct_verdicts,
-    judge_claim,
-    parse_comparisons,
-)
+from gmvae.thesis.comparisons import OVER_ROWS, USE, VERSUS, comparison_macros, row_macros, versus_macros
+from gmvae.thesis.over_rows import Intervals, read_intervals
+from gmvae.thesis.tabular import header_line
+from gmvae.thesis.verdicts import Verdict, claim_state, claim_task, correct_verdicts, judge_claim
 
 CLAIM = re.compile(r"\\claim\s*\{([^{}#]*)\}")  # no `#`: the macro's own definition is no claim
 MODES = ("fail", "warn")
-SIGNS = {">": ">", "<": "<", ">=": r"\ge", "<=": r"\le", "~": r"\approx"}
-FUNCTION_WORDS = {"min": "smallest ", "max": "largest "}
-STATE_WORDS = {
-    "tested": "holds",
-    "counted": "holds",
-    "untested": "holds; not tested",
-    "failed": "does not hold",
-}
 
 
 def check_claims(
-    metrics: Path, texts: list[Path], names: dict, mode: str, margins: dict, kinds: dict, output: Path
+    metrics: Path,
+    texts: list[Path],
+    names: dict,
+    mode: str,
+    margins: dict,
+    kinds: dict,
+    output: Path,
+    intervals: list[Path] | None = None,
 ) -> None:
     r"""Write the verdict on every \claim of the texts, and every difference, as macros that LaTeX looks up by name.
 
@@ -54,6 +44,7 @@ def check_claims(
         margins: By metric, the largest difference that counts as none.
         kinds: By model, the file of the package that makes it: its module, baseline or response.
         output: The LaTeX file to write, results/claims.tex.
+        intervals: The intervals over rows, intervals.csv of each task.
 
     Raises:
         Refused: A claim has another form, or names something that was not measured; with mode fail, a claim does not
@@ -62,8 +53,8 @@ def check_claims(
     if mode not in MODES:
         raise Refused(f"thesis.claims: found {mode!r}; allowed: {', '.join(MODES)}")
     table = add_divergences(read_metrics(metrics))
-    path_of = find_claims(texts)
-    verdicts = judge_claims(table, path_of, margins, kinds)
+    path_of, over_rows = find_claims(texts), read_intervals(intervals or [])
+    verdicts = judge_claims(table, path_of, margins, kinds, over_rows)
     failed = [claim for claim in verdicts if claim_state(verdicts[claim]) == "failed"]
     if failed and mode == "fail":
         listed = "; ".join(
@@ -75,7 +66,9 @@ def check_claims(
         header_line("gmvae.thesis.claims"),
         *(claim_macro(number, claim, verdicts[claim], names) for number, claim in enumerate(verdicts, 1)),
         *(rf"\setclaim{{{claim}}}{{}}{{outside}}{{}}" for claim in path_of if claim not in verdicts),
-        *comparison_macros(table, find_uses(texts, USE), names, kinds),
+        *comparison_macros(table, find_uses(texts, USE), names, kinds, over_rows),
+        *versus_macros(table, find_uses(texts, VERSUS), kinds, over_rows),
+        *row_macros(list(find_uses(texts, OVER_ROWS)), over_rows),
         rf"\newcommand\marginsinwords{{{margins_in_words(margins, names)}}}",
         *appendix_macros(verdicts, names),
     ]
@@ -94,23 +87,29 @@ def find_claims(texts: list[Path]) -> dict[str, Path]:
     return find_uses(texts, CLAIM)
 
 
-def find_uses(texts: list[Path], macro: re.Pattern) -> dict[str, Path]:
-    """The arguments of a macro in the texts, with single spaces, and the first file that has each."""
+def find_uses(texts: list[Path], macro: re.Pattern) -> dict[str | tuple[str, ...], Path]:
+    """The arguments of a macro in the texts, with single spaces, and the first file that has each.
+
+    A macro of two arguments has tuples.
+    """
     path_of = {}
     for path in sorted(texts):
         source = re.sub(r"(?<!\\)%.*", "", path.read_text(encoding="utf-8"))
         for match in macro.finditer(source):
-            path_of.setdefault(" ".join(match[1].split()), path)
+            arguments = tuple(" ".join(argument.split()) for argument in match.groups())
+            path_of.setdefault(arguments if len(arguments) > 1 else arguments[0], path)
     return path_of
 
 
-def judge_claims(table: pd.DataFrame, path_of: dict[str, Path], margins: dict, kinds: dict) -> dict[str, list[Verdict]]:
+def judge_claims(
+    table: pd.DataFrame, path_of: dict[str, Path], margins: dict, kinds: dict, intervals: Intervals
+) -> dict[str, list[Verdict]]:
     """The verdicts after Holm's correction on all claims about tasks of the study."""
     tasks, verdicts = set(table.task), {}
     for claim, path in path_of.items():
         try:
             if claim_task(claim) in tasks:
-                verdicts[claim] = judge_claim(table, claim, margins, kinds)
+                verdicts[claim] = judge_claim(table, claim, margins, kinds, intervals)
         except Refused as refusal:
             raise Refused(f"{path}: in \\claim{{{claim}}}: {refusal}") from refusal
     return correct_verdicts(verdicts)
@@ -125,76 +124,6 @@ def describe_claim(claim: str, verdicts: list[Verdict]) -> str:
         p = "not tested" if verdict.p is None else f"p = {verdict.p:.3g} after Holm"
         parts.append(f"{', '.join(sides)}{margin}, {p}")
     return ", ".join(parts)
-
-
-def claim_macro(number: int, claim: str, verdicts: list[Verdict], names: dict) -> str:
-    """The line that sets a claim's number, state and values."""
-    return rf"\setclaim{{{claim}}}{{C{number}}}{{{claim_state(verdicts)}}}{{{claim_values(claim, verdicts, names)}}}"
-
-
-def claim_values(claim: str, verdicts: list[Verdict], names: dict) -> str:
-    """The values of a claim as LaTeX: for each comparison both sides, their difference, and p where it was tested."""
-    parts = []
-    for match, verdict in zip(parse_comparisons(claim), verdicts, strict=True):
-        left, right = (side_text(side, names) for side in (verdict.left, verdict.right))
-        parts.append(rf"{left} ${SIGNS[match['relation']]}$ {right}{evidence_text(verdict)}")
-    return "; ".join(parts)
-
-
-def evidence_text(verdict: Verdict) -> str:
-    """The difference with its interval, the margin and p, as far as a comparison has them."""
-    if verdict.kind == "counted":
-        return ""
-    differences = paired_by_rival(verdict.left, verdict.right)[0]
-    text = f"; difference {difference_text(differences, verdict.left.metric)}"
-    if verdict.margin is not None:
-        text += rf", margin \num{{{verdict.margin:g}}}"
-    if verdict.p is None:
-        return text
-    return text + (r", $p<0.001$" if verdict.p < 0.001 else rf", $p={verdict.p:.3f}$")
-
-
-def side_text(side: Side, names: dict) -> str:
-    """A side of a comparison as LaTeX: the names of model and metric and the value, or the number alone."""
-    if not side.runs:
-        return rf"\num{{{side.text}}}"
-    models = [names.get(model, model) for model, _ in side.runs]
-    shown = ", ".join(map(latex_name, models if side.function in FUNCTION_WORDS else models[:1]))
-    best = " (the best rival)" if side.function == "best" else ""
-    metric = latex_text(lower_first(names.get(side.metric, side.metric)))
-    words = FUNCTION_WORDS.get(side.function, "")
-    return f"{shown}{best}, {words}{metric} {latex_number(side.value, decimals(side.metric))}"
-
-
-def margins_in_words(margins: dict[str, float], names: dict) -> str:
-    """The margins of all metrics as LaTeX, those of one size together."""
-    metrics_of = {}
-    for metric, size in margins.items():
-        amount = rf"\num{{{size:g}}}{' nats' if metric in BOUNDS else ''}"
-        metrics_of.setdefault(amount, []).append(latex_text(lower_first(names.get(metric, metric))))
-    return "; ".join(f"{amount} for {', '.join(metrics)}" for amount, metrics in metrics_of.items())
-
-
-def appendix_macros(verdicts: dict[str, list[Verdict]], names: dict) -> list[str]:
-    """Macros for the appendix: the number of tests, the level, and the rows that list all claims."""
-    rows = []
-    for number, (claim, of_claim) in enumerate(verdicts.items(), 1):
-        task = latex_name(names.get(claim_task(claim), claim_task(claim)))
-        values, state = claim_values(claim, of_claim, names), STATE_WORDS[claim_state(of_claim)]
-        rows.append(table_row([rf"\claimtarget{{C{number}}}", task, values, state]))
-    tests = {
-        (claim_task(claim), match[0])
-        for claim, of_claim in verdicts.items()
-        for match, verdict in zip(parse_comparisons(claim), of_claim, strict=True)
-        if verdict.p is not None
-    }
-    return [
-        rf"\newcommand\claimfamily{{{len(tests)}}}",
-        rf"\newcommand\claimlevel{{\num{{{LEVEL}}}}}",
-        r"\newcommand\claimrows{%",
-        *rows,
-        "}",
-    ]
 
 
 if __name__ == "__main__":

@@ -168,6 +168,19 @@ def numbers_tasks(config: dict) -> dict[str, dict]:
     }
 
 
+def interval_files(config: dict) -> list[str]:
+    """The intervals over rows of the study.
+
+    Args:
+        config: The checked configuration.
+
+    Returns:
+        A path for each task that has a run with a latent.
+    """
+    tasks = [task for task in plan.tasks(config) if plan.evaluated_models(config, task)]
+    return [f"results/tasks/{task}/intervals.csv" for task in tasks]
+
+
 def claims_options(config: dict) -> dict:
     """How the claims of the thesis are judged.
 

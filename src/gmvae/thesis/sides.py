@@ -16,9 +16,10 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pandas as pd
 
-from gmvae.metrics.statistics import values_by_seed
+from gmvae.metrics.statistics import TESTED_FROM, difference_interval, values_by_seed
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.comparable import check_comparable
+from gmvae.thesis.over_rows import Intervals
 from gmvae.thesis.rule_options import CONTROLS
 
 SIDE = re.compile(r"(?:(?P<function>best|min|max)\()?(?P<models>[a-z*][a-z0-9_*|]*)\.(?P<metric>[a-z][a-z0-9_]*)\)?")
@@ -39,6 +40,29 @@ class Side:
     def model(self) -> str | None:
         """The model, the best where there are several; None for a number."""
         return self.runs[0][0] if self.runs else None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What two runs differ by: a value for each common seed, and the interval of the mean over the rows."""
+
+    by_seed: np.ndarray  # [n]
+    over_rows: tuple[float, float] | None = None  # None where no row has a value of its own
+
+    @property
+    def is_testable(self) -> bool:
+        """Whether there are enough seeds for a test, and one side varies with them."""
+        return len(self.by_seed) >= TESTED_FROM and bool(np.ptp(self.by_seed) > 0)
+
+    @property
+    def over_seeds(self) -> tuple[float, float] | None:
+        """The interval of the mean over the draw of the seeds; None where nothing is tested."""
+        return difference_interval(self.by_seed) if self.is_testable else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The interval that the words follow: over the seeds where these are enough, else over the rows."""
+        return self.over_seeds or self.over_rows
 
 
 def read_sides(table: pd.DataFrame, texts: tuple[str, str], task: str, kinds: dict[str, str]) -> tuple[Side, Side]:
@@ -77,15 +101,17 @@ def check_sides(table: pd.DataFrame, task: str, left: Side, right: Side, kinds: 
             check_comparable(table, task, left.metric, [model, other], kinds)
 
 
-def paired_by_rival(left: Side, right: Side) -> list[np.ndarray]:
-    """The differences left - right seed by seed, for every pair of runs of the two sides.
+def paired_by_rival(task: str, left: Side, right: Side, intervals: Intervals) -> list[Difference]:
+    """The differences left - right, for every pair of runs of the two sides.
 
     Args:
+        task: The task of both.
         left: A side with runs.
         right: Another.
+        intervals: The intervals over rows.
 
     Returns:
-        For each pair, the best first, one difference per common seed.
+        For each pair, the best first, its difference.
 
     Raises:
         Refused: Two runs have no seed in common.
@@ -96,7 +122,8 @@ def paired_by_rival(left: Side, right: Side) -> list[np.ndarray]:
             both = pd.concat([of_left, of_right], axis=1, join="inner").to_numpy()
             if not len(both):
                 raise Refused(f"{model} and {other} have no seed with {left.metric} in common")
-            pairs.append(both[:, 0] - both[:, 1])
+            over_rows = intervals.get((task, model, other, left.metric))
+            pairs.append(Difference(both[:, 0] - both[:, 1], over_rows))
     return pairs
 
 

@@ -10,9 +10,10 @@ The tests are exact paired sign-flip tests. A claim against best(...) has to hol
 that the best rival is ahead pays for the choice among them. The p-values of all tests of the text are corrected
 together by Holm, and a small one speaks for the sentence, also for `~`: more claims make none of them easier.
 
-Below six seeds, or where neither side varies with the seed, a claim holds if every seed bears it out, and counts as not
-tested. A comparison of minima, maxima and numbers is counted: there is nothing to test. A number stands beside them
-only: a mean that is larger than some number would be a threshold of the author's own choice.
+Below eight seeds, or where neither side varies with the seed, a claim holds if every seed bears it out and so does the
+interval over rows, as far as there is one; it counts as not tested. A comparison of minima, maxima and numbers is
+counted: there is nothing to test. A number stands beside them only: a mean that is larger than some number would be a
+threshold of the author's own choice.
 """
 
 import operator
@@ -22,9 +23,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from gmvae.metrics.statistics import LEVEL, TESTED_FROM, equivalence_p, holm, sign_flip_p
+from gmvae.metrics.statistics import LEVEL, equivalence_p, holm, sign_flip_p
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.sides import SIDE_FORMS, Side, paired_by_rival, read_sides
+from gmvae.thesis.over_rows import Intervals
+from gmvae.thesis.sides import SIDE_FORMS, Difference, Side, paired_by_rival, read_sides
 
 COMPARISON = re.compile(r"(?P<left>\S+)\s+(?P<relation>>=|<=|>|<|~)\s+(?P<right>\S+)")
 FORM = f"side > side in task, with >, <, >=, <= or ~; a side is {SIDE_FORMS}"
@@ -33,7 +35,7 @@ RELATIONS = {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operat
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one comparison: both sides, how it was decided, p where it was tested, and whether it holds."""
+    """The outcome of one comparison: both sides, how it was decided, whether it holds, and what for."""
 
     left: Side
     right: Side
@@ -41,6 +43,7 @@ class Verdict:
     holds: bool
     p: float | None = None
     margin: float | None = None
+    difference: Difference | None = None  # of two runs, the best where there are several; None where more are counted
 
 
 def claim_task(claim: str) -> str:
@@ -73,7 +76,9 @@ def parse_comparisons(claim: str) -> list[re.Match]:
     return [COMPARISON.fullmatch(part) for part in claim.rpartition(" in ")[0].split(" and ")]
 
 
-def judge_claim(table: pd.DataFrame, claim: str, margins: dict, kinds: dict[str, str]) -> list[Verdict]:
+def judge_claim(
+    table: pd.DataFrame, claim: str, margins: dict, kinds: dict[str, str], intervals: Intervals
+) -> list[Verdict]:
     """The verdict on each comparison of a claim, before Holm's correction.
 
     Args:
@@ -81,6 +86,7 @@ def judge_claim(table: pd.DataFrame, claim: str, margins: dict, kinds: dict[str,
         claim: The claim.
         margins: By metric, the largest difference that counts as none.
         kinds: By model, the file of the package that makes it.
+        intervals: The intervals over rows.
 
     Returns:
         A verdict for each comparison.
@@ -91,54 +97,55 @@ def judge_claim(table: pd.DataFrame, claim: str, margins: dict, kinds: dict[str,
     task, verdicts = claim_task(claim), []
     for match in parse_comparisons(claim):
         left, right = read_sides(table, (match["left"], match["right"]), task, kinds)
-        verdicts.append(compare_sides(left, right, match["relation"], margins))
+        alike = left.runs and right.runs
+        pairs = paired_by_rival(task, left, right, intervals) if alike else []
+        verdicts.append(compare_sides(left, right, match["relation"], margins, pairs))
     return verdicts
 
 
-def compare_sides(left: Side, right: Side, relation: str, margins: dict) -> Verdict:
+def compare_sides(left: Side, right: Side, relation: str, margins: dict, pairs: list[Difference]) -> Verdict:
     """The verdict on one comparison: counted for facts about every seed, else tested where it can be."""
     facts = [not side.runs or side.function in ("min", "max") for side in (left, right)]
     if all(facts) and relation != "~":
-        return Verdict(left, right, "counted", RELATIONS[relation](left.value, right.value))
+        holds = RELATIONS[relation](left.value, right.value)
+        return Verdict(left, right, "counted", holds, difference=pairs[0] if len(pairs) == 1 else None)
     if any(facts) or relation in (">=", "<="):
         raise Refused(f"`{left.text} {relation} {right.text}`: numbers, >=, <= stand with min(...), max(...) only")
     if relation == "~":
-        return judge_equality(left, right, margins)
+        return judge_equality(left, right, margins, pairs)
     if left.function and right.function:
         raise Refused(f"`{left.text} {relation} {right.text}`: best(...) is compared with one model")
-    return judge_direction(left, right, relation)
+    return judge_direction(left, right, relation, pairs)
 
 
-def judge_equality(left: Side, right: Side, margins: dict) -> Verdict:
+def judge_equality(left: Side, right: Side, margins: dict, pairs: list[Difference]) -> Verdict:
     """The verdict on a claim that two models differ by less than the metric's margin."""
     if left.function or right.function:
         raise Refused(f"`{left.text} ~ {right.text}`: ~ compares two models")
     if left.metric not in margins:
         raise Refused(f"`{left.text} ~ {right.text}`: thesis.margins has no {left.metric}; add how much counts as none")
-    margin, differences = margins[left.metric], paired_by_rival(left, right)[0]
-    if not is_testable(differences):
-        return Verdict(left, right, "untested", bool(np.all(np.abs(differences) < margin)), None, margin)
-    holds = abs(float(np.mean(differences))) < margin
-    return Verdict(left, right, "tested", holds, equivalence_p(differences, margin), margin)
+    margin, difference = margins[left.metric], pairs[0]
+    if not difference.is_testable:
+        holds = bool(np.all(np.abs([*difference.by_seed, *(difference.over_rows or ())]) < margin))
+        return Verdict(left, right, "untested", holds, None, margin, difference)
+    holds = abs(float(np.mean(difference.by_seed))) < margin
+    return Verdict(left, right, "tested", holds, equivalence_p(difference.by_seed, margin), margin, difference)
 
 
-def judge_direction(left: Side, right: Side, relation: str) -> Verdict:
+def judge_direction(left: Side, right: Side, relation: str, pairs: list[Difference]) -> Verdict:
     """The verdict on a claim that one mean is larger, of or against several rivals where there are any."""
     sign = 1 if relation == ">" else -1
-    by_rival = [sign * differences for differences in paired_by_rival(left, right)]
     # `a > best(...)` is about all rivals, `a < best(...)` about the best of them
     against_all = (right.function == "best") == (relation == ">")
-    needed = by_rival if against_all else by_rival[:1]
-    holds = all(np.mean(differences) > 0 for differences in needed)
-    if not all(is_testable(differences) for differences in by_rival):
-        return Verdict(left, right, "untested", all(bool(np.all(differences > 0)) for differences in needed))
-    p = [sign_flip_p(differences) for differences in by_rival]
-    return Verdict(left, right, "tested", holds, max(p) if against_all else min(1.0, p[0] * len(p)))
-
-
-def is_testable(differences: np.ndarray) -> bool:
-    """Whether there are enough seeds, and one side varies with them."""
-    return len(differences) >= TESTED_FROM and bool(np.ptp(differences) > 0)
+    needed = pairs if against_all else pairs[:1]
+    if not all(difference.is_testable for difference in pairs):
+        borne_out = [[*difference.by_seed, *(difference.over_rows or ())] for difference in needed]
+        holds = all(bool(np.all(sign * np.array(values) > 0)) for values in borne_out)
+        return Verdict(left, right, "untested", holds, difference=pairs[0])
+    holds = all(sign * np.mean(difference.by_seed) > 0 for difference in needed)
+    p = [sign_flip_p(sign * difference.by_seed) for difference in pairs]
+    p_of_all = max(p) if against_all else min(1.0, p[0] * len(p))
+    return Verdict(left, right, "tested", holds, p_of_all, difference=pairs[0])
 
 
 def correct_verdicts(verdicts: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
