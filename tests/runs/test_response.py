@@ -388,10 +388,12 @@ def test_the_table_has_a_column_for_each_type_and_their_mean(tmp_path):
     names = {"both": "Both", "plain": "Plain"}
     tabulate_responses(tmp_path / "metrics.csv", held, names, tmp_path / "r.tex")
     text = (tmp_path / "r.tex").read_text()
-    assert text.count(r"\toprule") == 8 and r"\def\responseprofiles" in text and r"\def\responsechanges" in text
+    by_type, means = text.split(r"\def\responsemeans")
+    assert by_type.count(r"\toprule") == 3 and means.count(r"\toprule") == 1 and r"\def\responsesbytype" in by_type
     assert r"\multicolumn{1}{c}{T \& B} & \multicolumn{1}{c}{NK} & \multicolumn{1}{c}{Mean}" in text
     row = r"\quad plain, through $z$ & \num{0.905} & \num{0.805} & \num{0.855}\,{\tiny$\pm$\,0.007} \\"
-    assert text.count(row) == 8 and text.index("Both, through $w$") < text.index(row) < text.index("Plain &")
+    assert by_type.count(row) == 3 and means.count(r"\num{0.855}\,{\tiny$\pm$\,0.007}") == 8
+    assert text.index("Both, through $w$") < text.index(row) < text.index("Plain &")
     table = pd.read_csv(tmp_path / "r.csv").set_index(["model", "way", "measure", "task"])
     assert table.loc[("plain", "plain", "change_r2", "mean"), "mean"] == pytest.approx((0.005 + 0.105) / 2)
     assert table.loc[("plain", "plain", "r2", "two"), "sd"] == pytest.approx(0.01 / 2**0.5)
