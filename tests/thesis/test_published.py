@@ -108,7 +108,7 @@ def test_other_models_of_the_study_are_in_the_csv_if_they_were_run(metrics):
     assert len(judged) == 2
     here = judged[judged.kind == "here"].iloc[0]
     assert here["mean"] == pytest.approx(0.91) and here.verdict == "above"
-    assert "Model A: " in text and "Model B" not in text and "Ours is above , 0.5." in text
+    assert "Model A: " in text and "Model B" not in text and "Ours is above: , 0.5." in text
     assert r"\let\publishedrows\empty" in list_rows(metrics, row(kind="here", low="b"))[0]
 
 

@@ -12,7 +12,7 @@ MOST_GENES = 45  # columns of the dot plot
 MOST_CLUSTERS = 45  # its rows
 MOST_NUMBERS = 18  # of clusters below a heat map; of more, every second or third is named
 MOST_CHANGED = 36  # genes in the figure of changes
-MOST_TYPES = 9  # panels of predicted changes
+MOST_TYPES = 3  # panels of predicted changes: the others look alike
 SMALL = 6.5  # size of letters of gene names, in points
 DARK = 0.6  # value of a cell of a heat map from which its number is white
 

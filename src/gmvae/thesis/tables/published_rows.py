@@ -7,10 +7,10 @@ from gmvae.thesis.tabular import define_macro, header_line
 from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_number, latex_text, lower_first
 
 RELATIONS = {  # of our mean to a published value, in the order of the sentences
-    "above": "Ours is above",
-    "equal": "It equals",
-    "within": "It is within the range of",
-    "below": "It is below",
+    "above": "Ours is above:",
+    "equal": "Ours equals:",
+    "within": "Ours is within:",
+    "below": "Ours is below:",
     "open": "Not measured here:",
 }
 AIMS = {  # what an aim demands, by its statistic

@@ -15,14 +15,14 @@ from gmvae.metrics.catalogue import (
 from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
 from gmvae.thesis.typeset import TABLE_LETTERS, format_fixed, latex_name, latex_number, latex_text
 
-FEW = 5  # fewer models with terms have no second panel: their bound stands in the first
+FEW = 4  # fewer models with an ELBO have no second panel: their bound stands in the first
 
 
 def task_macros(summaries: pd.DataFrame, models: list[str], n_components: dict, names: dict) -> str:
     """Macros with two panels: agreement with the classes and the space; the terms of the models that have some.
 
     Without classes there is no first panel, and the second shows the use of components of every model. Where few models
-    have terms, the first panel has their bound and there is no second.
+    have an ELBO, the first panel has their bound and there is no second.
 
     Args:
         summaries: A row per model and metric, as step `task` writes it: mean, sd, picked, rank, best, ...
@@ -36,7 +36,7 @@ def task_macros(summaries: pd.DataFrame, models: list[str], n_components: dict, 
     metrics = set(summaries.metric)
     labelled = not metrics.isdisjoint(AGREEMENT_COLUMNS)
     terms = elbo_terms(metrics)
-    with_terms = set(summaries[summaries.metric.isin(terms)].model)
+    with_terms = set(summaries[summaries.metric == "elbo"].model)
     term_models = [model for model in models if model in with_terms or not labelled]
     agreement_columns = [metric for metric in compared_metrics(summaries) if labelled]
     if labelled and len(term_models) < FEW:
