@@ -39,7 +39,7 @@ from gmvae.runs.response_measures import (
 from gmvae.runs.responses import mean_shift, no_change
 from gmvae.runs.train import train
 from gmvae.thesis.figures import response
-from gmvae.thesis.tables.responses import tabulate_responses
+from gmvae.thesis.tables.responses import different_rows, tabulate_responses
 
 CONFIG = read_config(ROOT / "config.yaml")
 HELD = {"label": "class 2", "condition": "shifted"}
@@ -380,6 +380,11 @@ def response_metrics():
                     value = 0.1 * t + 0.01 * seed + 0.3 * w + (0.5 if model == "both" else 0)
                     rows += [(task, model, seed, "test", f"response_{way}{name}", value) for name in MEASURES]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def test_a_row_that_repeats_an_earlier_one_is_left_out_of_the_table():
+    rows = [["Both", "1", "2"], [r"\quad near", "3", "4"], ["Shared", "1", "2"], [r"\quad far", "3", "5"]]
+    assert different_rows(rows) == [rows[0], rows[1], rows[3]]
 
 
 def test_the_table_has_a_column_for_each_type_and_their_mean(tmp_path):
