@@ -14,7 +14,7 @@ from support.cell_runs import K, finish_run
 from support.checkout import copied, planned
 
 from gmvae.cells.export import category_colours, cluster_columns, export, seed_agreement
-from gmvae.cells.exports import exported_model, exported_tasks, has_counts
+from gmvae.cells.exports import compared_tasks, exported_model, exported_tasks, has_counts
 from gmvae.cells.markers import best_clusters, rank_markers
 from gmvae.cells.plane import place_cells
 from gmvae.formats.dataset import load_dataset
@@ -231,6 +231,15 @@ def test_runs_that_have_no_clusters_or_no_counts_are_refused(run, tmp_path, toy)
     with pytest.raises(Refused, match=r"provenance.json: found no commit"):
         inputs = run / "data.h5ad", run / "latent.h5ad", tmp_path / "provenance.json"
         export(*inputs, *[tmp_path / name for name in ("t.h5ad", "c.csv", "m.csv")])
+
+
+def test_one_of_the_tasks_without_labels_is_told_in_full_or_of_all_where_each_has_labels():
+    config = read_config(ROOT / "config.yaml")
+    config["study"] = "full"
+    compared = compared_tasks(config)
+    assert {"kang", "pbmc3k"} <= set(compared) and not {"pbmc3k_kang", "kang_without_b", "mnist"} & set(compared)
+    config["studies"]["full"]["tasks"] = ["pbmc3k_kang"]
+    assert compared_tasks(config) == ["pbmc3k_kang"]
 
 
 def test_the_tasks_on_counts_with_components_are_exported():

@@ -39,7 +39,7 @@ from gmvae.runs.response_measures import (
 from gmvae.runs.responses import mean_shift, no_change
 from gmvae.runs.train import train
 from gmvae.thesis.figures import response
-from gmvae.thesis.tables.responses import tabulate_responses
+from gmvae.thesis.tables.responses import different_rows, tabulate_responses
 
 CONFIG = read_config(ROOT / "config.yaml")
 HELD = {"label": "class 2", "condition": "shifted"}
@@ -382,16 +382,23 @@ def response_metrics():
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def test_a_row_that_repeats_an_earlier_one_is_left_out_of_the_table():
+    rows = [["Both", "1", "2"], [r"\quad near", "3", "4"], ["Shared", "1", "2"], [r"\quad far", "3", "5"]]
+    assert different_rows(rows) == [rows[0], rows[1], rows[3]]
+
+
 def test_the_table_has_a_column_for_each_type_and_their_mean(tmp_path):
     response_metrics().to_csv(tmp_path / "metrics.csv", index=False)
     held = {"two": {"label": "T & B", "condition": "s"}, "one": {"label": "NK", "condition": "s"}}
     names = {"both": "Both", "plain": "Plain"}
     tabulate_responses(tmp_path / "metrics.csv", held, names, tmp_path / "r.tex")
     text = (tmp_path / "r.tex").read_text()
-    assert text.count(r"\toprule") == 8 and r"\def\responseprofiles" in text and r"\def\responsechanges" in text
+    by_type, means = text.split(r"\def\responsemeans")
+    assert by_type.count(r"\toprule") == 3 and means.count(r"\toprule") == 1 and r"\def\responsesbytype" in by_type
     assert r"\multicolumn{1}{c}{T \& B} & \multicolumn{1}{c}{NK} & \multicolumn{1}{c}{Mean}" in text
     row = r"\quad plain, through $z$ & \num{0.905} & \num{0.805} & \num{0.855}\,{\tiny$\pm$\,0.007} \\"
-    assert text.count(row) == 8 and text.index("Both, through $w$") < text.index(row) < text.index("Plain &")
+    assert by_type.count(row) == 3 and means.count(r"\num{0.855}\,{\tiny$\pm$\,0.007}") == 8
+    assert text.index("Both, through $w$") < text.index(row) < text.index("Plain &")
     table = pd.read_csv(tmp_path / "r.csv").set_index(["model", "way", "measure", "task"])
     assert table.loc[("plain", "plain", "change_r2", "mean"), "mean"] == pytest.approx((0.005 + 0.105) / 2)
     assert table.loc[("plain", "plain", "r2", "two"), "sd"] == pytest.approx(0.01 / 2**0.5)

@@ -13,6 +13,11 @@ def test_a_tabular_has_a_right_aligned_column_for_each_head_but_the_first():
     assert text.endswith("x & 1 & 2 \\\\\ny & 3 & 4 \\\\\n\\bottomrule}")
 
 
+def test_a_line_above_the_head_stands_between_the_rule_and_the_head():
+    text = tabular(["", "A", "B"], [["x", "1", "2"]], ["", r"\multicolumn{2}{c}{Both}"])
+    assert " & \\multicolumn{2}{c}{Both} \\\\\n & A & B \\\\\n\\midrule" in text
+
+
 def test_a_spread_is_padded_to_the_widest_of_its_column():
     assert r"\phantom{00}1.5" in small_spread(1.5, 1, width=5)
     assert "phantom" not in small_spread(100.5, 1, width=5)

@@ -47,6 +47,8 @@ rule tell_cells:
     input:
         cells="results/cells/{task}/cells.csv",
         findings=exports.findings_files("{task}"),
+        compared_cells=[f"results/cells/{task}/cells.csv" for task in exports.compared_tasks(config)],
+        compared_changes=[f"results/cells/{task}/changes.csv" for task in exports.compared_tasks(config)],
     output:
         tex="results/tables/cells/{task}.tex",
         figures=report(
@@ -65,7 +67,8 @@ rule tell_cells:
         code=source_digest("gmvae.thesis.biology.story"),
     shell:
         "{PYTHON:q} -m gmvae.thesis.biology.story --cells {input.cells:q} --findings {input.findings:q} "
-        "--task {wildcards.task} --figures {output.figures:q} --output {output.tex:q} > {log:q} 2>&1"
+        "--task {wildcards.task} --compared-cells {input.compared_cells:q} --compared-changes {input.compared_changes:q} "
+        "--figures {output.figures:q} --output {output.tex:q} > {log:q} 2>&1"
 
 
 rule tabulate:

@@ -42,6 +42,19 @@ def described_tasks(config: dict) -> list[str]:
     return [task for task in exported_tasks(config) if plan.held_out_type(config, task) is None]
 
 
+def compared_tasks(config: dict) -> list[str]:
+    """The tasks of which the thesis tells one in full.
+
+    Args:
+        config: The checked configuration.
+
+    Returns:
+        Those with a section on their cells whose models see no label; where there are none, all with a section.
+    """
+    described = described_tasks(config)
+    return [task for task in described if config["tasks"][task]["labels"] == "none"] or described
+
+
 def findings_files(task: str) -> list[str]:
     """The tables of a task's clusters: genes, types, conditions, generated cells.
 

@@ -60,19 +60,21 @@ def table_row(cells: Iterable[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def tabular(head: list[str], rows: Iterable[Iterable[str]]) -> str:
+def tabular(head: list[str], rows: Iterable[Iterable[str]], above: list[str] | None = None) -> str:
     r"""A tabular of the text's width: the first column left-aligned, all others right-aligned.
 
     Args:
         head: Cells of the head, one for each column.
         rows: Cells of each row.
+        above: Cells of a line above the head, as wide together; None, and there is none.
 
     Returns:
         LaTeX: \fittedtabular of thesis/preamble-results.tex with booktabs rules.
     """
     columns = "r" * (len(head) - 1)
     body = [table_row(cells) for cells in rows]
-    return "\n".join([rf"\fittedtabular{{{columns}}}{{\toprule", table_row(head), r"\midrule", *body, r"\bottomrule}"])
+    heads = ([table_row(above)] if above else []) + [table_row(head)]
+    return "\n".join([rf"\fittedtabular{{{columns}}}{{\toprule", *heads, r"\midrule", *body, r"\bottomrule}"])
 
 
 def define_macro(name: str, body: str) -> str:

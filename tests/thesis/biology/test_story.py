@@ -13,7 +13,7 @@ from gmvae.pipeline.sources import ROOT
 from gmvae.thesis.biology.facts import cell_facts, word_list
 from gmvae.thesis.biology.story import cell_figures, tell_cells
 
-FIGURES = {"map", "markers", "types", "composition", "changes", "predictions"}
+FIGURES = {"summary", "map", "markers", "types", "composition", "changes", "predictions"}
 
 
 def written(folder, tables, cells):
@@ -49,7 +49,7 @@ def test_every_fact_that_the_section_quotes_is_there_and_every_condition_is_know
     tables["findings"]["value"] = [0.9, 4, 0.9, 0.52, 0.55, 0.51, 0.5, 40, 0.1, 29, 0.7, 0.8, 0.1, 0.02]
     produced |= set(cell_facts(tables))
     tables["findings"]["value"] = [0.9, 4, 0.9, 0.52, 0.7, 0.66, 0.5, 40, 0.1, 29, 0.7, 0.8, 0.1, 0.02]
-    produced |= set(cell_facts(tables)) | {"filled_batch"} | {f"figure.{name}" for name in FIGURES}
+    produced |= set(cell_facts(tables)) | {"filled_batch"} | {f"figure.{name}" for name in FIGURES} | {"in_full"}
     asked = set(re.findall(r"#1\.cells\.([\w.]+)\}", text)) | {
         f"figure.{name}" for name in re.findall(r"\\cellfigure\{#1\}\{(\w+)\}", text)
     }
@@ -88,8 +88,19 @@ def test_the_step_writes_macros_and_a_fresh_folder_the_same_each_time(tmp_path):
         f"{name}.{end}" for name in FIGURES for end in ("pdf", "svg")
     }
     lines = macros.decode().splitlines()
+    assert r"\setfact{mine.cells.in_full}{}" in lines  # alone it is told in full
     assert r"\setfact{mine.cells}{}" in lines and r"\setfact{mine.cells.figure.map}{}" in lines
     assert all(label not in macros.decode() for label in LABELS[:1])  # its special characters are escaped
+
+
+def test_of_several_tasks_one_is_told_in_full(tmp_path):
+    (tmp_path / "mine").mkdir(), (tmp_path / "larger").mkdir()
+    cells, findings = written(tmp_path / "mine", made_up_tables(), made_up_cells(conditions=False))
+    larger, _ = written(tmp_path / "larger", made_up_tables(conditions=False), made_up_cells(400))
+    for compared, is_full in ([cells, larger], False), ([cells], True):
+        changes = [path.with_name("changes.csv") for path in compared[1:]]
+        tell_cells(cells, findings, "mine", tmp_path / "f", tmp_path / "m.tex", compared, changes)
+        assert (r"\setfact{mine.cells.in_full}{}" in (tmp_path / "m.tex").read_text()) is is_full
 
 
 def test_a_missing_table_is_refused(tmp_path):

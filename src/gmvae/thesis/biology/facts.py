@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gmvae.thesis.biology.tables import gene_list, marker_table, recall_table, type_table
+from gmvae.thesis.biology.tables import gene_list, marker_table, recall_table, summary_table, type_table
 from gmvae.thesis.typeset import format_fixed, latex_name, latex_number
 
 SHARING = 0.5  # of their best marker genes, from which two clusters are said to share them
@@ -46,7 +46,7 @@ def word_list(parts: list[str], n: int = LISTED) -> str:
 def cluster_facts(clusters: pd.DataFrame, shared: pd.DataFrame, values: dict[str, float]) -> dict[str, str]:
     """How many clusters there are and how sure their cells are; which are like a known type, which share markers."""
     facts = {"clusters": rf"\num{{{len(clusters)}}}", "certain": percent(values["certain"])}
-    facts["table"] = marker_table(clusters)
+    facts |= {"table": marker_table(clusters), "summary": summary_table(clusters)}
     if pd.notna(values["agreement"]):
         facts["agreement"] = percent(values["agreement"])
     suggested = clusters[clusters["suggested"] != ""]

@@ -12,7 +12,7 @@ MOST_GENES = 45  # columns of the dot plot
 MOST_CLUSTERS = 45  # its rows
 MOST_NUMBERS = 18  # of clusters below a heat map; of more, every second or third is named
 MOST_CHANGED = 36  # genes in the figure of changes
-MOST_TYPES = 9  # panels of predicted changes
+MOST_TYPES = 3  # panels of predicted changes: the others look alike
 SMALL = 6.5  # size of letters of gene names, in points
 DARK = 0.6  # value of a cell of a heat map from which its number is white
 
@@ -62,18 +62,28 @@ def type_figure(confusion: pd.DataFrame, clusters: list[str], calibration: pd.Da
         clusters: Names of the clusters.
         calibration: Rows of calibration.csv.
     """
-    table = confusion.assign(cluster=confusion["cluster"].astype(str))
-    table = table.pivot_table(index="label", columns="cluster", values="cells", aggfunc="sum", fill_value=0)
-    table = table.reindex(columns=clusters, fill_value=0)
-    shares = table.div(table.sum(axis=1), axis=0)
+    shares, totals = type_shares(confusion, clusters)
     figure = style.empty_figure(max(2.2, 0.7 + 0.18 * len(shares)))
     left, right = figure.subplots(1, 2, width_ratios=(1.9, 1))
     names = shorten_all(list(shares.index), 24)
-    labels = [f"{name} ({total:,})" for name, total in zip(names, table.sum(axis=1), strict=True)]
+    labels = [f"{name} ({total:,})" for name, total in zip(names, totals, strict=True)]
     draw_heat_map(left, shares.to_numpy(), labels, clusters, numbers=len(shares) <= 20 and len(clusters) <= 14)
     left.set_xlabel("cluster")
     draw_reliability(right, calibration)
     return figure
+
+
+def type_shares(confusion: pd.DataFrame, clusters: list[str]) -> tuple[pd.DataFrame, pd.Series]:
+    """The share of each type in each cluster, and the number of cells of each type.
+
+    Args:
+        confusion: Rows of confusion.csv: label, cluster, split, cells.
+        clusters: Names of the clusters, the columns of the shares.
+    """
+    table = confusion.assign(cluster=confusion["cluster"].astype(str))
+    table = table.pivot_table(index="label", columns="cluster", values="cells", aggfunc="sum", fill_value=0)
+    table = table.reindex(columns=clusters, fill_value=0)
+    return table.div(table.sum(axis=1), axis=0), table.sum(axis=1)
 
 
 def draw_heat_map(axes: Axes, values: np.ndarray, rows: list[str], columns: list[str], numbers: bool) -> None:

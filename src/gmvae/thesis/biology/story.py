@@ -10,6 +10,7 @@ from gmvae.cells.exports import FINDINGS
 from gmvae.formats.writing import write_atomically, write_text
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
+from gmvae.thesis.biology.choice import told_in_full
 from gmvae.thesis.biology.facts import cell_facts
 from gmvae.thesis.biology.maps import map_figure
 from gmvae.thesis.biology.panels import (
@@ -19,6 +20,7 @@ from gmvae.thesis.biology.panels import (
     prediction_figure,
     type_figure,
 )
+from gmvae.thesis.biology.summary import summary_figure
 from gmvae.thesis.figures import style
 from gmvae.thesis.tabular import header_line
 
@@ -26,15 +28,25 @@ TEXT = {"cluster", "label", "markers", "type", "genes", "suggested", "suggested_
 TEXT |= {"marker_of", "first", "second", "clusters", "taken_for", "kind", "value", "control", "up", "down", "split"}
 
 
-def tell_cells(cells: Path, findings: list[Path], task: str, figures: Path, output: Path) -> None:
+def tell_cells(
+    cells: Path,
+    findings: list[Path],
+    task: str,
+    figures: Path,
+    output: Path,
+    compared_cells: list[Path] | None = None,
+    compared_changes: list[Path] | None = None,
+) -> None:
     r"""Draw the figures of a task's cells and write the macros of their section.
 
     Args:
         cells: The cells.csv of the task.
         findings: The csv files of the step `findings`.
         task: Name of the task.
-        figures: The folder to write: map, markers, and as far as there are labels, conditions or predictions types,
-            composition, changes and predictions, each as .pdf and .svg.
+        compared_cells: The cells.csv of all tasks of which one is told in full; none, and this one is.
+        compared_changes: The changes.csv of the same tasks.
+        figures: The folder to write: summary, map, markers, and as far as there are labels, conditions or predictions
+            types, composition, changes and predictions, each as .pdf and .svg.
         output: The LaTeX file of the macros to write: \fact{TASK.cells.NAME}.
 
     Raises:
@@ -53,6 +65,8 @@ def tell_cells(cells: Path, findings: list[Path], task: str, figures: Path, outp
             style.save_figure(figure, folder / f"{name}.pdf")
     facts = {"": ""} | {f".{key}": value for key, value in cell_facts(tables).items()}
     facts |= {f".figure.{name}": "" for name in drawings}
+    if told_in_full(compared_cells or [cells], compared_changes or []) == task:
+        facts[".in_full"] = ""
     lines = [rf"\setfact{{{task}.cells{key}}}{{{value}}}" for key, value in facts.items()]
     write_text("\n".join([header_line("gmvae.thesis.biology.story"), *lines]) + "\n", output)
 
@@ -81,7 +95,8 @@ def cell_figures(cells: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> dict[s
         tables: The tables of the step `findings` by name.
     """
     clusters = tables["clusters"]["cluster"].tolist()
-    figures = {"map": map_figure(cells, tables["generated"])}
+    figures = {"summary": summary_figure(cells, tables["confusion"], clusters)}
+    figures["map"] = map_figure(cells, tables["generated"])
     if len(tables["dots"]):
         figures["markers"] = marker_figure(tables["dots"], tables["clusters"])
     if len(tables["confusion"]):

@@ -6,6 +6,8 @@ from gmvae.thesis.tabular import table_row
 from gmvae.thesis.typeset import TABLE_LETTERS, format_fixed, latex_name, latex_text
 
 MOST_ROWS = 40  # of a table; the csv has all
+SUMMARY_ROWS = 16  # clusters of the short form, the largest
+ONE_COLUMN = 6  # more clusters than this stand in two halves beside each other
 
 
 def gene_list(genes: str, n: int) -> str:
@@ -33,6 +35,29 @@ def marker_table(clusters: pd.DataFrame) -> str:
         rows.append(cells + [f"{row.hits} of {row.n_known}" if row.n_known else "--"] * known)
     columns = "rr" + "l" * labelled + "l" + "r" * known
     return wide_tabular(columns, head, rows)
+
+
+def summary_table(clusters: pd.DataFrame) -> str:
+    """The short form of the table of markers: the largest clusters, their label, and three genes.
+
+    Args:
+        clusters: Rows of clusters.csv.
+    """
+    labelled = bool((clusters["label"] != "").any())
+    shown = clusters.nlargest(SUMMARY_ROWS, "cells").sort_index()
+    rows = []
+    for row in shown.itertuples():
+        label = f"{latex_name(row.label, 24)} ({format_fixed(100 * row.label_share, 0)}\\,\\%)" if row.label else "--"
+        cells = [str(row.cluster), rf"\num{{{row.cells}}}", *([label] * labelled), gene_list(row.markers, 3)]
+        rows.append(cells)
+    halves = [rows] if len(rows) <= ONE_COLUMN else [rows[: -(-len(rows) // 2)], rows[-(-len(rows) // 2) :]]
+    head = ["", "cells", *(["most cells are"] * labelled), "first markers"]
+    columns = "rr" + "l" * labelled + "l"
+    if len(halves) == 1:
+        return wide_tabular(columns, head, rows)
+    halves[1] += [[""] * len(head)] * (len(halves[0]) - len(halves[1]))
+    beside = [left + right for left, right in zip(*halves, strict=True)]
+    return wide_tabular(columns + "@{\\quad}" + columns, head + head, beside)
 
 
 def recall_table(recall: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""The table of published results as LaTeX. Columns: source, published value, our result relative to it."""
+"""The table of published results as LaTeX. A row for each task and measure: ours, then who lies below and above it."""
 
 import pandas as pd
 
@@ -6,18 +6,23 @@ from gmvae.metrics.catalogue import decimals
 from gmvae.thesis.tabular import define_macro, header_line
 from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_number, latex_text, lower_first
 
-VERDICT_WORDS = {"open": "not measured"}  # verdicts that are not printed as they are
+RELATIONS = {  # of our mean to a published value, in the order of the sentences
+    "above": "Ours is above:",
+    "equal": "Ours equals:",
+    "within": "Ours is within:",
+    "below": "Ours is below:",
+    "open": "Not measured here:",
+}
 AIMS = {  # what an aim demands, by its statistic
     "mean": "a mean of at least",
     "picked": "in the picked seed at least",
     "min": "in every seed at least",
     "max": "in every seed at most",
 }
-ORDER = {"here": 0, "published": 1, "aim": 2}  # of the kinds of rows
 
 
 def published_rows(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
-    r"""The macro \publishedrows with a block for each task and measure.
+    r"""The macro \publishedrows with a row for each task and measure that others have a value of, or that has an aim.
 
     Args:
         rows: The judged rows of step `published`, a column for each of its columns.
@@ -28,60 +33,56 @@ def published_rows(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
         The lines of a LaTeX file.
     """
     by_measure = rows.groupby(["task", "measure"], sort=False)
-    blocks = [published_block(of_measure, tasks, names) for _, of_measure in by_measure]
+    blocks = [published_block(table, tasks, names) for _, table in by_measure if (table.kind != "here").any()]
     lines = [header_line("gmvae.thesis.tables.published"), define_macro("publishedrows", "\n".join(blocks))]
     return "\n".join(lines) + "\n"
 
 
 def published_block(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
-    """The lines of a task and measure: what is measured and how, our result, the results of others, the aims."""
-    ours = next(rows.sort_values("kind", key=lambda kinds: kinds == "here", kind="stable").itertuples())
-    lines = [rf"\publishedhead{{{block_heading(ours, tasks, names)}}} \\*", measured_line(ours, names, "") + r" \\*"]
-    for row in rows.sort_values("kind", key=lambda kinds: kinds.map(ORDER), kind="stable").itertuples():
-        line_of = {"here": here_line, "published": published_line, "aim": aim_line}[row.kind]
-        lines.append(line_of(row, names) + r" \\*")
-    lines[-1] = lines[-1].removesuffix("*")
-    return "\n".join(lines) + r"[3pt]"
+    """The row of a task and measure: what is measured and how, our result, the results of others and the aims.
+
+    Other models of this study are in the table of the task, and in the csv.
+    """
+    ours = next(rows[rows.kind != "here"].itertuples())
+    published, sentences = rows[rows.kind == "published"], []
+    for verdict, words in RELATIONS.items():
+        values = [published_value(row) for row in published[published.verdict == verdict].itertuples()]
+        sentences += [f"{words} {'; '.join(values)}."] if values else []
+    sentences += [aim_sentence(row, names) for row in rows[rows.kind == "aim"].itertuples()]
+    return f"{block_heading(ours, tasks, names)} & {our_value(ours, names)} & {' '.join(sentences)} " + r"\\[2pt]"
 
 
 def block_heading(row, tasks: dict, names: dict) -> str:
-    """Task, measure, split, K, and which labels the model may see."""
+    """Task, measure, K, and which labels the model may see."""
     title = rf"\textbf{{{latex_text(row.title or names.get(row.task, row.task))}}}"
-    parts = ["test split"]
+    parts = [latex_text(lower_first(names.get(row.measure, row.measure)))]
     if not pd.isna(row.n_components):
         parts.append(f"$K={int(row.n_components)}$")
-    if row.task in tasks:
+    if row.task in tasks and tasks[row.task]["labels"] not in ("none", None):
         parts.append(labels_in_words(tasks[row.task]["labels"]))
-    return f"{title}: {latex_text(lower_first(names.get(row.measure, row.measure)))}; {', '.join(parts)}"
+    return f"{title}: {', '.join(parts)}"
 
 
-def measured_line(row, names: dict, verdict: str, model: str | None = None) -> str:
-    """A line of this study's results: mean and spread over seeds, the picked seed's value, the verdict."""
-    name = latex_text(names.get(model or row.ours, model or row.ours)) + ", here"
+def our_value(row, names: dict) -> str:
+    """The model, its mean and spread over seeds, and the picked seed's value."""
+    name = latex_text(names.get(row.ours, row.ours))
     if not row.n_seeds:
-        return rf"{name} & not measured & "
+        return f"{name}: not measured"
     places = decimals(row.measure)
-    if not pd.isna(row.picked):
-        name += f", picked seed {latex_number(row.picked, places)}"
     spread = "" if pd.isna(row.sd) else rf"\,$\pm$\,{format_fixed(row.sd, places)}"
-    return rf"{name} & {latex_number(row.mean, places)}{spread} & {verdict}"
+    picked = "" if pd.isna(row.picked) else f", picked {latex_number(row.picked, places)}"
+    return f"{name}: {latex_number(row.mean, places)}{spread}{picked}"
 
 
-def here_line(row, names: dict) -> str:
-    """The line of another model of this study."""
-    line = measured_line(row, names, VERDICT_WORDS.get(row.verdict, row.verdict), row.low)
-    return line.replace(", here", f", here: {latex_text(row.what)}", 1) if row.what else line
-
-
-def published_line(row, names: dict) -> str:
-    """The line of a published value, with the digits that it was published with."""
+def published_value(row) -> str:
+    """A published value, with the digits that it was published with, its owner and its source."""
     value = row.low + (f" to {row.high}" if row.high else "") + (rf"\,$\pm$\,{row.spread}" if row.spread else "")
     citation = rf"~\cite{{{row.source}}}" if row.source else ""
-    return f"{latex_text(row.what)}{citation} & {value} & {VERDICT_WORDS.get(row.verdict, row.verdict)}"
+    return f"{latex_text(row.what)}{citation}, {value}"
 
 
-def aim_line(row, names: dict) -> str:
-    """The line of an aim."""
+def aim_sentence(row, names: dict) -> str:
+    """What had been asked of our model, and whether it was reached."""
     threshold = row.low if row.low not in names else f"that of {latex_text(names[row.low])}"
-    aim = rf"\quad\textit{{aim: {AIMS[row.statistic]} {threshold}}}"
-    return f"{aim} & & {VERDICT_WORDS.get(row.verdict, row.verdict)}"
+    verdict = "not measured" if row.verdict == "open" else row.verdict
+    return rf"\textit{{Aim:}} {AIMS[row.statistic]} {threshold}: {verdict}."

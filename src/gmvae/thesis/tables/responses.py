@@ -13,19 +13,22 @@ from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
 from gmvae.thesis.typeset import TABLE_LETTERS, latex_name, latex_number
 
-MAIN_WAYS = ("", "z_", "residual_", "residual_z_", "global_", "near_", "combined_", "ceiling_")  # others: csv only
-TITLES = {  # of the panels, by measure
-    "r2": "$r^2$, all genes",
-    "r2_de": "$r^2$, 100 genes",
-    "r2_score": "$R^2$, all genes",
-    "r2_score_de": "$R^2$, 100 genes",
-}
-PANELS = {"": ("r2", "r2_score"), "genes": ("r2_de", "r2_score_de")}  # of a macro, by the end of its name
-MACROS = {"": "responseprofiles", "change_": "responsechanges"}  # by target
+MAIN_WAYS = ("", "z_", "residual_", "residual_z_", "near_", "combined_", "ceiling_")  # others: csv only
+BY_TYPE = {
+    "r2": "Profile, $r^2$",
+    "change_r2": "Change, $r^2$",
+    "change_r2_score": "Change, $R^2$",
+}  # panels by measure
+HEADS = {
+    "r2": "$r^2$",
+    "r2_score": "$R^2$",
+    "r2_de": "$r^2$, 100",
+    "r2_score_de": "$R^2$, 100",
+}  # of the panel of means
 
 
 def tabulate_responses(metrics: Path, held: dict, names: dict, output: Path) -> None:
-    """Write the panels of all predicted responses, of profiles and of their changes, as LaTeX and, beside it, as csv.
+    """Write the panels of all predicted responses, by held-out type and their means, as LaTeX and, beside it, as csv.
 
     Args:
         metrics: The collected metrics, results/metrics.csv.
@@ -44,10 +47,9 @@ def tabulate_responses(metrics: Path, held: dict, names: dict, output: Path) -> 
     summaries = summarise_responses(table, held, [model for model in names if model in set(table.model)])
     types = {task: latex_name(entry["label"], TABLE_LETTERS) for task, entry in held.items()}
     lines = [header_line("gmvae.thesis.tables.responses")]
-    for target in RESPONSE_TARGETS:
-        for ending, measures in PANELS.items():
-            panels = [response_panel(summaries, target, measure, types, names) for measure in measures]
-            lines.append(define_macro(MACROS[target] + ending, "\n\\par\\bigskip\n".join(panels)))
+    panels = [response_panel(summaries, measure, types, names) for measure in BY_TYPE]
+    lines.append(define_macro("responsesbytype", "\n\\par\\medskip\n".join(panels)))
+    lines.append(define_macro("responsemeans", means_panel(summaries, names)))
     write_text("\n".join(lines) + "\n", output)
     write_csv(summaries, output.with_suffix(".csv"))
 
@@ -74,20 +76,47 @@ def summarise_responses(table: pd.DataFrame, held: dict, models: list[str]) -> p
     return pd.DataFrame(rows)
 
 
-def response_panel(summaries: pd.DataFrame, target: str, measure: str, types: dict[str, str], names: dict) -> str:
+def response_panel(summaries: pd.DataFrame, measure: str, types: dict[str, str], names: dict) -> str:
     """One tabular: a row per model and form, a mean per held-out type, their mean and its spread over seeds."""
-    of_measure = summaries[summaries.measure == target + measure]
-    head = [TITLES[measure], *(centre_cell(name) for name in [*types.values(), "Mean"])]
+    of_measure = summaries[summaries.measure == measure]
+    head = [BY_TYPE[measure], *(centre_cell(name) for name in [*types.values(), "Mean"])]
     rows = []
-    for model, of_model in of_measure.groupby("model", sort=False):
+    for name, of_row in form_rows(of_measure, names):
+        by_task = of_row.set_index("task")
+        means = [response_cell(by_task["mean"].get(task, np.nan)) for task in types]
+        rows.append([name, *means, response_cell(by_task.loc["mean", "mean"], by_task.loc["mean", "sd"])])
+    return tabular(head, different_rows(rows))
+
+
+def means_panel(summaries: pd.DataFrame, names: dict) -> str:
+    """One tabular: a row per model and form, the mean of the types for each measure of profiles and of changes."""
+    of_mean = summaries[summaries.task == "mean"]
+    columns = [target + measure for target in RESPONSE_TARGETS for measure in HEADS]
+    rows = []
+    for name, of_row in form_rows(of_mean, names):
+        by_measure = of_row.set_index("measure")
+        pairs = [(by_measure["mean"].get(key, np.nan), by_measure["sd"].get(key, np.nan)) for key in columns]
+        rows.append([name, *(response_cell(*pair) for pair in pairs)])
+    heads = [centre_cell(head) for _ in RESPONSE_TARGETS for head in HEADS.values()]
+    above = ["", *(rf"\multicolumn{{{len(HEADS)}}}{{c}}{{{target}}}" for target in ("Profile", "Change"))]
+    return tabular(["", *heads], different_rows(rows), above)
+
+
+def form_rows(summaries: pd.DataFrame, names: dict) -> list[tuple[str, pd.DataFrame]]:
+    """The first cell and the summaries of each row: a model's plain prediction, then its other forms."""
+    rows = []
+    for model, of_model in summaries.groupby("model", sort=False):
         of_ways = {way.rstrip("_") or "plain": way for way in RESPONSE_WAYS}
         ways = main_ways([of_ways[way] for way in of_model.way.unique()])
         for way in ways:
-            by_task = of_model[of_model.way == (way.rstrip("_") or "plain")].set_index("task")
-            means = [response_cell(by_task["mean"].get(task, np.nan)) for task in types]
-            mean = response_cell(by_task.loc["mean", "mean"], by_task.loc["mean", "sd"])
-            rows.append([row_name(way, ways, latex_name(names[model], TABLE_LETTERS)), *means, mean])
-    return tabular(head, rows)
+            name = row_name(way, ways, latex_name(names[model], TABLE_LETTERS))
+            rows.append((name, of_model[of_model.way == (way.rstrip("_") or "plain")]))
+    return rows
+
+
+def different_rows(rows: list[list[str]]) -> list[list[str]]:
+    """The rows without those whose values all print as in an earlier row: one prediction under two names."""
+    return list({tuple(row[1:]): row for row in reversed(rows)}.values())[::-1]
 
 
 def main_ways(ways: list[str]) -> list[str]:
@@ -107,7 +136,7 @@ def response_cell(mean: float, sd: float = float("nan")) -> str:
     if np.isnan(mean):
         return NO_VALUE
     places = decimals("response_r2")
-    return latex_number(mean, places) + ("" if np.isnan(sd) else small_spread(sd, places))
+    return latex_number(mean, places) + ("" if np.isnan(sd) or sd == 0 else small_spread(sd, places))
 
 
 if __name__ == "__main__":

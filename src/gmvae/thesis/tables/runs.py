@@ -12,7 +12,7 @@ from gmvae.formats.writing import write_text
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.tables.choices import choice_lines
-from gmvae.thesis.tabular import header_line, table_row
+from gmvae.thesis.tabular import header_line
 from gmvae.thesis.typeset import latex_name, latex_text
 
 
@@ -83,28 +83,47 @@ def commit_text(record: dict) -> str:
 
 
 def runs_section(tasks: list[str], rows: tuple[str, ...], names: dict) -> list[str]:
-    """The section of a task, or of several tasks with identical runs: a table of the rows."""
+    """The section of a task, or of several tasks with identical runs."""
     titles = [latex_name(names.get(task, task)) for task in tasks]
     in_heads = f"[{titles[0]} and {len(titles) - 1} more]" if len(titles) > 2 else ""  # a running head has one line
     labels = "".join(rf"\label{{runs:{task}}}" for task in tasks)
-    lines = [r"\needspace{10\baselineskip}", rf"\section{in_heads}{{{', '.join(titles)}}}{labels}", r"\begin{runlist}"]
-    return [*lines, *rows, r"\end{runlist}"]
+    return [rf"\section{in_heads}{{{', '.join(titles)}}}{labels}", r"\begin{runlist}", *rows, r"\end{runlist}"]
 
 
 def run_rows(records: list[tuple[str, dict]], defaults: dict, names: dict) -> list[str]:
-    """The rows of a task from its models and their records: one for all models with the same module and settings."""
-    models_by_settings = {}
-    for model, record in records:
-        settings = record["settings"]
-        if "module" in settings:
-            module = rf"\texttt{{{latex_text(settings['module'])}}}"
-            training = {key: value for key, value in settings["training"].items() if defaults.get(key) != value}
-            settings = {"K": settings["n_components"]} | settings["settings"] | training
-        else:
-            module = "baseline"
-        key = (module, list_settings(settings) or "--")
-        models_by_settings.setdefault(key, []).append(latex_name(names.get(model, model)))
-    return [table_row([", ".join(models), *key]) for key, models in models_by_settings.items()]
+    r"""The runs of a task: \run{models}{modules}{settings} for all models with the same settings.
+
+    Settings that all networks of the task share stand once, in front.
+    """
+    settings = {model: run_settings(record["settings"], defaults) for model, record in records}
+    trained = {model: record["settings"]["module"] for model, record in records if "module" in record["settings"]}
+    shared = shared_settings([settings[model] for model in trained])
+    groups = {}
+    for model, entries in settings.items():
+        own = {key: value for key, value in entries.items() if model not in trained or key not in shared}
+        groups.setdefault((model in trained, list_settings(own)), []).append(model)
+    lines = [rf"\run{{All networks}}{{}}{{{list_settings(shared)}}}"] if shared else []
+    for (is_trained, own), models in groups.items():
+        modules = dict.fromkeys(trained[model] for model in models) if is_trained else ["baseline"]
+        made_by = ", ".join(rf"\texttt{{{latex_text(module)}}}" if is_trained else module for module in modules)
+        titles = ", ".join(latex_name(names.get(model, model)) for model in models)
+        lines.append(rf"\run{{{titles}}}{{{made_by}}}{{{own}}}")
+    return lines
+
+
+def run_settings(settings: dict, defaults: dict) -> dict:
+    """What the settings of a run are beside the training that most runs have."""
+    if "module" not in settings:
+        return settings
+    training = {key: value for key, value in settings["training"].items() if defaults.get(key) != value}
+    return {"K": settings["n_components"]} | settings["settings"] | training
+
+
+def shared_settings(entries: list[dict]) -> dict:
+    """The settings that all of several runs have in common; none of a single run."""
+    if len(entries) < 2:
+        return {}
+    return {key: value for key, value in entries[0].items() if all(other.get(key) == value for other in entries[1:])}
 
 
 def list_settings(settings: dict) -> str:

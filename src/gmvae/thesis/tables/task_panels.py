@@ -15,11 +15,14 @@ from gmvae.metrics.catalogue import (
 from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
 from gmvae.thesis.typeset import TABLE_LETTERS, format_fixed, latex_name, latex_number, latex_text
 
+FEW = 4  # fewer models with an ELBO have no second panel: their bound stands in the first
+
 
 def task_macros(summaries: pd.DataFrame, models: list[str], n_components: dict, names: dict) -> str:
     """Macros with two panels: agreement with the classes and the space; the terms of the models that have some.
 
-    Without classes there is no first panel, and the second shows the use of components of every model.
+    Without classes there is no first panel, and the second shows the use of components of every model. Where few models
+    have an ELBO, the first panel has their bound and there is no second.
 
     Args:
         summaries: A row per model and metric, as step `task` writes it: mean, sd, picked, rank, best, ...
@@ -33,18 +36,36 @@ def task_macros(summaries: pd.DataFrame, models: list[str], n_components: dict, 
     metrics = set(summaries.metric)
     labelled = not metrics.isdisjoint(AGREEMENT_COLUMNS)
     terms = elbo_terms(metrics)
-    with_terms = set(summaries[summaries.metric.isin(terms)].model)
+    with_terms = set(summaries[summaries.metric == "elbo"].model)
     term_models = [model for model in models if model in with_terms or not labelled]
-    agreement_columns = [metric for metric in (*AGREEMENT_COLUMNS, *SPACE_COLUMNS) if metric in metrics and labelled]
+    agreement_columns = [metric for metric in compared_metrics(summaries) if labelled]
+    if labelled and len(term_models) < FEW:
+        term_models, agreement_columns = [], agreement_columns + [name for name in ("bound",) if name in metrics]
     use = dict.fromkeys(SOFT_ASSIGNMENT if labelled else (*COMPONENTS, *SOFT_ASSIGNMENT))
     in_use = set(summaries[summaries.model.isin(term_models)].metric)
-    term_columns = [metric for metric in use if metric in in_use] + terms
+    term_columns = [metric for metric in use if metric in in_use] + terms if term_models else []
+    agreeing = clustered_models(summaries, models)
     lines = [
         header_line("gmvae.thesis.tables.task"),
-        define_macro("agreementpanel", metric_panel(summaries, models, agreement_columns, names, n_components)),
+        define_macro("agreementpanel", metric_panel(summaries, agreeing, agreement_columns, names, n_components)),
         define_macro("termspanel", metric_panel(summaries, term_models, term_columns, names)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def compared_metrics(summaries: pd.DataFrame) -> list[str]:
+    """The columns of the first panel: measures that two models have, or one where there are no two."""
+    metrics = [metric for metric in (*AGREEMENT_COLUMNS, *SPACE_COLUMNS) if metric in set(summaries.metric)]
+    n_models = summaries.groupby("metric").model.nunique()
+    return [metric for metric in metrics if n_models[metric] > 1] or metrics
+
+
+def clustered_models(summaries: pd.DataFrame, models: list[str]) -> list[str]:
+    """The models with a row in the first panel: a space without clusters has none where a clustering of it has one."""
+    clustered = set(summaries[summaries.metric.isin(AGREEMENT_COLUMNS)].model)
+    silhouettes = summaries[summaries.metric == "silhouette"].set_index("model")["mean"]
+    of_clustered = set(silhouettes[silhouettes.index.isin(clustered)])
+    return [model for model in models if model in clustered or silhouettes.get(model) not in of_clustered]
 
 
 def metric_panel(
@@ -52,23 +73,25 @@ def metric_panel(
 ) -> str:
     """One tabular: a row per model that has any of the metrics, a mean and a spread per metric; empty without metrics.
 
-    With `n_components`, K of the models that have clusters and, after the first metric, the picked seed's value and the
-    rank correlation.
+    With `n_components`, K of the models that have clusters where it is not the same for all, and after the first metric
+    the picked seed's value and the rank correlation.
     """
     if not metrics:
         return ""
-    shown = summaries[summaries.metric.isin(metrics)]
+    shown = summaries[summaries.metric.isin(metrics) & summaries.model.isin(models)]
     by_key = {(row.model, row.metric): row for row in shown.itertuples()}
     with_selection = n_components is not None
+    numbers = {n_components.get(model) for model in models} - {None, 0} if with_selection else set()
     heads = [centre_cell(column_heading(metric, names)) for metric in metrics]
     if with_selection:
-        heads = ["$K$", heads[0], centre_cell("picked"), centre_cell(r"$r_{\mathrm{s}}$"), *heads[1:]]
+        heads = [heads[0], centre_cell("picked"), centre_cell(r"$r_{\mathrm{s}}$"), *heads[1:]]
+        heads = ["$K$", *heads] if len(numbers) > 1 else heads
     rows = []
     for model in models:
         if not any((model, metric) in by_key for metric in metrics):
             continue
         cells = [latex_name(names.get(model, model), TABLE_LETTERS)]
-        if with_selection:
+        if len(numbers) > 1:
             clustered = any((model, metric) in by_key for metric in AGREEMENT_COLUMNS)
             cells.append(str(n_components.get(model) or "--") if clustered else "--")
         for position, metric in enumerate(metrics):
