@@ -58,7 +58,7 @@ def compare_with_packages(
 
     Args:
         results: The folder with data/, tasks/ and runs/ of a finished study.
-        output: The csv file; its lines of other tasks, rivals and seeds stay.
+        output: The csv file. Its lines of other tasks, rivals and seeds stay.
         config: The file config.yaml.
         tasks: The tasks; without it, all that a rival is planned for and that have been prepared.
         rivals: The rivals; without it, all.
