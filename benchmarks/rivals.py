@@ -162,7 +162,7 @@ def harmonised(dataset: anndata.AnnData, seed: int) -> tuple[np.ndarray, dict]:
 
     z, settings = components_of(dataset, seed)
     corrected = np.asarray(
-        run_harmony(z, dataset.obs.astype(str), ["condition"], random_state=seed, verbose=False).Z_corr
+        run_harmony(z, dataset.obs.astype(str), ["condition"], random_state=seed, ncores=1, verbose=False).Z_corr
     )
     return (corrected if len(corrected) == len(z) else corrected.T), settings
 

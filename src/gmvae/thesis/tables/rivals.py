@@ -94,13 +94,13 @@ def rival_panel(summaries: pd.DataFrame, names: dict) -> str:
     for task, of_task in summaries.groupby("task", sort=False):
         rows.append([rf"\textit{{{latex_name(names.get(task, task), TABLE_LETTERS)}}}", *[""] * len(measures)])
         for model, of_model in of_task.groupby("model", sort=False):
-            cells = {row.measure: mean_cell(row) for row in of_model.itertuples()}
+            cells = {row.measure: value_cell(row) for row in of_model.itertuples()}
             name = rf"\quad {latex_name(names.get(model, model), TABLE_LETTERS)}"
             rows.append([name, *(cells.get(measure, NO_VALUE) for measure in measures)])
     return tabular(["", *(centre_cell(HEADS.get(measure, measure.capitalize())) for measure in measures)], rows)
 
 
-def mean_cell(row) -> str:
+def value_cell(row) -> str:
     """A cell: the mean over seeds, and the spread where there are several."""
     places = measure_decimals(row.measure)
     return latex_number(row.mean, places) + ("" if np.isnan(row.sd) else small_spread(row.sd, places))
@@ -138,7 +138,7 @@ def spread_words(row) -> str:
 
 
 def standing(one, other) -> str:
-    """How a mean lies to another: within the spread where they differ by no more than both standard deviations."""
+    """How a mean compares with another: within the spread where they differ by no more than both standard deviations."""
     if abs(one.mean - other.mean) <= np.nansum([one.sd, other.sd]):
         return "within the spread of"
     return "above" if one.mean > other.mean else "below"
