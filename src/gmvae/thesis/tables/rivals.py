@@ -138,7 +138,7 @@ def spread_words(row) -> str:
 
 
 def standing(one, other) -> str:
-    """How a mean compares with another: within the spread where they differ by no more than both standard deviations."""
+    """How a mean compares with another: within the spread where both deviations together bridge the difference."""
     if abs(one.mean - other.mean) <= np.nansum([one.sd, other.sd]):
         return "within the spread of"
     return "above" if one.mean > other.mean else "below"
