@@ -214,7 +214,7 @@ def classify(run: anndata.AnnData, dataset: anndata.AnnData, observed: Path, see
 
 def n_epochs(model) -> int:
     """The number of epochs that a model of scvi-tools was trained for."""
-    return len(next(iter(model.history.values())))
+    return int(model.trainer.current_epoch)
 
 
 SPACES = {"pca50_leiden": components_of, "harmony_leiden": harmonised, "scvi_leiden": scvi_space}
