@@ -48,6 +48,7 @@ def test_only_tasks_of_the_study_have_rows_and_without_any_all_macros_are_empty(
 
 def test_the_sentence_sets_the_conditional_model_beside_the_best_rival_by_mean(tmp_path):
     rows = lines("t", "gmdvae", [0.9, 0.9], ilisi=1.1) + lines("t", "cgmdvae", [0.70, 0.72], ilisi=1.6)
+    rows += lines("t", "pca50_leiden", [0.8, 0.8], ilisi=1.0)
     rows += lines("t", "harmony_leiden", [0.60, 0.62], ilisi=1.9) + lines("t", "scvi_leiden", [0.50, 0.52], ilisi=1.2)
     text, _ = tabulated(tmp_path, rows)
     assert r"Task T: the Ours, conditional has an accuracy of \num{0.710}" in text

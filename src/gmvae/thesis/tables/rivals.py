@@ -23,6 +23,7 @@ RIVALS = {  # display names by model, in the order of the rows; those of our own
     "scvi_leiden": "scVI + Leiden",
     "scanvi": "scANVI",
 }
+START = "pca50_leiden"  # no rival: what Harmony starts from
 OWN = ("cgmdvae", "gmdvae")  # the model that is compared in words: the first of these that a task has
 MEASURES = ("accuracy", "purity", "nmi", "ari", "ilisi")
 HEADS = {"nmi": "NMI", "ari": "ARI", "ilisi": "iLISI"}
@@ -115,7 +116,7 @@ def task_words(of_task: pd.DataFrame, task: str, names: dict) -> str:
     """How our model stands to the best rival of a task in accuracy, and in the mixing of conditions."""
     model = next((model for model in OWN if model in set(of_task.model)), None)
     by_key = {(row.model, row.measure): row for row in of_task.itertuples()}
-    others = [key for key in by_key if key[0] in RIVALS and key[1] == "accuracy"]
+    others = [(name, "accuracy") for name in RIVALS if name != START and (name, "accuracy") in by_key]
     if (model, "accuracy") not in by_key or not others:
         return ""
     ours, best = by_key[model, "accuracy"], max((by_key[key] for key in others), key=lambda row: row.mean)
