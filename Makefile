@@ -2,11 +2,12 @@
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all thesis report cells mine compare verify doctor reference archive unpack readme bench bench-gpu test test-all \
+.PHONY: all thesis report cells mine compare verify doctor reference archive unpack readme bench bench-gpu rivals test test-all \
 	test-slurm test-storage test-scale lint latex slurm clean help
 
 STAMP := .venv/.stamp
 BENCH := .venv-bench/.stamp
+RIVALS := .venv-rivals/.stamp
 STORAGE := .venv-storage/.stamp
 # On a terminal, bars and what runs; elsewhere Snakemake's own lines. Its log file, .snakemake/log, has all either way.
 SNAKEMAKE := .venv/bin/snakemake --cores all $$(test -t 2 && echo --logger=rich)
@@ -79,6 +80,9 @@ bench: $(BENCH)  ## measure speed and memory, beside scvi-tools: benchmarks/*.cs
 bench-gpu: $(STAMP)  ## measure training on the GPU beside the CPU: benchmarks/gpu.csv
 	PYTHONPATH=src .venv/bin/python -m benchmarks.gpu --output benchmarks/gpu.csv
 
+rivals: $(RIVALS)  ## scVI, scANVI and Harmony on the prepared tasks of finished studies: results/reference/rivals.csv
+	.venv-rivals/bin/python -m benchmarks.rivals --results results --output results/reference/rivals.csv --config config.yaml
+
 test: $(STAMP) latex  ## the tests but the slow ones
 	$(PYTEST) -m "not slow and not scale and not slurm and not storage"
 
@@ -99,12 +103,13 @@ lint: $(STAMP)  ## style of the Python and Snakemake files
 	.venv/bin/ruff format --check
 	.venv/bin/snakefmt --check Snakefile workflow
 
-# The environments: the project's, that of `make bench`, which has scvi-tools too, and that of `make test-storage`. The stamp is
-# newer than what it was made from, so a second call runs no installer.
+# The environments: the project's, those of `make bench` and `make rivals`, which have other packages too, and that of
+# `make test-storage`. The stamp is newer than what it was made from, so a second call runs no installer.
 $(STAMP): EXTRA := dev
 $(BENCH): EXTRA := bench
+$(RIVALS): EXTRA := rivals
 $(STORAGE): EXTRA := dev,storage
-$(STAMP) $(BENCH) $(STORAGE): constraints.txt pyproject.toml
+$(STAMP) $(BENCH) $(RIVALS) $(STORAGE): constraints.txt pyproject.toml
 	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3; do \
 		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			test -x $(@D)/bin/python || $$python -m venv $(@D) || exit 1; found=1; break; \

@@ -26,6 +26,7 @@ from gmvae.thesis.numbers import write_numbers
 from gmvae.thesis.rule_options import claims_options
 from gmvae.thesis.tables.published import list_published
 from gmvae.thesis.tables.responses import tabulate_responses
+from gmvae.thesis.tables.rivals import tabulate_rivals
 from gmvae.thesis.tables.runs import list_runs
 from gmvae.thesis.tables.speed import tabulate_speed
 from gmvae.thesis.tables.task import tabulate_task
@@ -156,3 +157,5 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
         sorted((ROOT / "benchmarks").glob("*.csv")), {}, made / "tables" / "speed.tex", made / "figures" / "speed.pdf"
     )
     list_published(made / "metrics.csv", hand_written, with_k, shown, made / "tables" / "published.tex")
+    rivals = ROOT / "results" / "reference" / "rivals.csv"
+    tabulate_rivals(rivals, tasks(config), shown, made / "tables" / "rivals.tex")

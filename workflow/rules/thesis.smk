@@ -11,6 +11,7 @@ DIAGRAMS = project_files("thesis/diagrams", ".tex")
 TEXTS = [text for text in TEXTS if text not in (*DIAGRAMS, FRAME)]  # what the book itself reads
 FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.thesis_figures(config)]
 CHOICES = step_options.choice_files(config, *plan.tasks(config))
+RIVALS = [file for file in project_files("results/reference", ".csv") if file.endswith("reference/rivals.csv")]
 NAMES = step_options.with_sorted_keys(plan.display_names(config))
 
 
@@ -144,6 +145,24 @@ rule list_published:
         "{params.options:q} --output {output.tex:q} > {log:q} 2>&1"
 
 
+rule tabulate_rivals:
+    input:
+        rivals=RIVALS,
+    output:
+        tex="results/tables/rivals.tex",
+        csv="results/tables/rivals.csv",
+    log:
+        "results/logs/tabulate_rivals.log",
+    benchmark:
+        "results/logs/tabulate_rivals.benchmark.tsv"
+    params:
+        code=source_digest("gmvae.thesis.tables.rivals"),
+        options=lambda wc: option_words({"tasks": plan.tasks(config), "names": NAMES}),
+    shell:
+        "{PYTHON:q} -m gmvae.thesis.tables.rivals --rivals {input.rivals:q} {params.options:q} --output {output.tex:q} "
+        "> {log:q} 2>&1"
+
+
 rule list_runs:
     input:
         provenance=[
@@ -238,6 +257,7 @@ rule results:
         ["results/tables/responses.tex"] if rule_options.held_out_types(config) else [],
         "results/tables/runs.tex",
         "results/tables/published.tex",
+        "results/tables/rivals.tex",
         "results/tables/speed.tex",
         "results/numbers.tex",
         "results/claims.tex",
