@@ -15,8 +15,8 @@ each row and empties none. A law over the whole set, in a variational mixture on
 components for cells of 3 types, and 10 of 12 for 6 (`python -m benchmarks.components`).
 
 On real cells, tried once after the rule was fixed, it finds what is stable, not what experts name: 4 for the 9 labelled
-types of PBMC 3k (stability .91, at 8 .76; Louvain: 10 communities), and 6 for five cell lines of several experiments, where
-5 is more stable (.999 against .81) but lower in the ELBO by 12 nats, 5 standard errors.
+types of PBMC 3k (stability .91, at 8 .76; Louvain: 10 communities), and 6 for five cell lines of several experiments,
+where 5 is more stable (.999 against .81) but lower in the ELBO by 12 nats, 5 standard errors.
 
 Where the highest index is below UNSTABLE the reason says so: then no number is a property of the data.
 """
