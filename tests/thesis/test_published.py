@@ -62,7 +62,7 @@ def test_ours_is_the_mean_over_seeds_and_the_seed_that_its_objective_picks(metri
     assert line.picked == 0.94 and line.min == 0.90 and line.n_seeds == 3
     assert line.split == "test" and line.n_components == 5
     assert r"\num{0.930}" in text and r"picked \num{0.940}" in text
-    assert r"\textbf{Task T}: accuracy, $K=5$ &" in text
+    assert r"\publishedentry{\textbf{Task T}: accuracy, $K=5$}{Model A: " in text
 
 
 @pytest.mark.parametrize(
