@@ -22,7 +22,7 @@ AIMS = {  # what an aim demands, by its statistic
 
 
 def published_rows(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
-    r"""The macro \publishedrows with an entry for each task and measure that others have a value of, or that has an aim.
+    r"""The macro \publishedrows: an entry for each task and measure that others have a value of, or that has an aim.
 
     Args:
         rows: The judged rows of step `published`, a column for each of its columns.
