@@ -104,7 +104,7 @@ def test_the_pages_show_the_numbers_and_no_question_marks(book, study):
         r"setresult\{digits.gmdvae.accuracy.mean\}\{\\num\{([\d.]+)", source(study / "results" / "numbers.tex")
     )
     assert mean[1] in text
-    for title in ("Introduction", "Discussion", "Declaration", "List of Figures", "Bibliography"):
+    for title in ("Introduction", "Discussion", "Declaration", "Contents", "Bibliography"):
         assert title in text
 
 

@@ -61,8 +61,8 @@ def test_ours_is_the_mean_over_seeds_and_the_seed_that_its_objective_picks(metri
     assert line.mean == pytest.approx(0.93) and line.sd == pytest.approx(np.std([0.90, 0.94, 0.95], ddof=1))
     assert line.picked == 0.94 and line.min == 0.90 and line.n_seeds == 3
     assert line.split == "test" and line.n_components == 5
-    assert r"\num{0.930}" in text and r"picked seed \num{0.940}" in text
-    assert r"\textbf{Task T}: accuracy; test split, $K=5$, no label is seen" in text
+    assert r"\num{0.930}" in text and r"picked \num{0.940}" in text
+    assert r"\publishedentry{\textbf{Task T}: accuracy, $K=5$}{Model A: " in text
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,8 @@ def test_ours_is_the_mean_over_seeds_and_the_seed_that_its_objective_picks(metri
 def test_our_mean_is_above_below_within_or_equal_to_a_published_value(metrics, low, high, verdict):
     text, judged = list_rows(metrics, row(low=low, high=high, what="Others", source="x2000"))
     assert judged.verdict.item() == verdict
-    assert rf"Others~\cite{{x2000}} & {low}{f' to {high}' if high else ''} & {verdict} \\" in text
+    relation = {"equal": "Ours equals"}.get(verdict, f"Ours is {verdict}")
+    assert rf"{relation}: Others~\cite{{x2000}}, {low}{f' to {high}' if high else ''}." in text
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def tell_cells(
             style.save_figure(figure, folder / f"{name}.pdf")
     facts = {"": ""} | {f".{key}": value for key, value in cell_facts(tables).items()}
     facts |= {f".figure.{name}": "" for name in drawings}
-    if told_in_full(compared_cells or [cells], compared_changes or []) == task:
+    if not compared_cells or told_in_full(compared_cells, compared_changes or []) == task:
         facts[".in_full"] = ""
     lines = [rf"\setfact{{{task}.cells{key}}}{{{value}}}" for key, value in facts.items()]
     write_text("\n".join([header_line("gmvae.thesis.biology.story"), *lines]) + "\n", output)

@@ -1,4 +1,4 @@
-"""The table of published results as LaTeX. A row for each task and measure: ours, then who lies below and above it."""
+"""The published results as LaTeX. An entry for each task and measure: ours, then who lies below and above it."""
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ AIMS = {  # what an aim demands, by its statistic
 
 
 def published_rows(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
-    r"""The macro \publishedrows with a row for each task and measure that others have a value of, or that has an aim.
+    r"""The macro \publishedrows: an entry for each task and measure that others have a value of, or that has an aim.
 
     Args:
         rows: The judged rows of step `published`, a column for each of its columns.
@@ -39,7 +39,7 @@ def published_rows(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
 
 
 def published_block(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
-    """The row of a task and measure: what is measured and how, our result, the results of others and the aims.
+    """The entry of a task and measure: what is measured and how, our result, the results of others and the aims.
 
     Other models of this study are in the table of the task, and in the csv.
     """
@@ -49,7 +49,8 @@ def published_block(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
         values = [published_value(row) for row in published[published.verdict == verdict].itertuples()]
         sentences += [f"{words} {'; '.join(values)}."] if values else []
     sentences += [aim_sentence(row, names) for row in rows[rows.kind == "aim"].itertuples()]
-    return f"{block_heading(ours, tasks, names)} & {our_value(ours, names)} & {' '.join(sentences)} " + r"\\[2pt]"
+    parts = block_heading(ours, tasks, names), our_value(ours, names), " ".join(sentences)
+    return r"\publishedentry" + "".join(f"{{{part}}}" for part in parts)
 
 
 def block_heading(row, tasks: dict, names: dict) -> str:

@@ -116,7 +116,10 @@ def form_rows(summaries: pd.DataFrame, names: dict) -> list[tuple[str, pd.DataFr
 
 def different_rows(rows: list[list[str]]) -> list[list[str]]:
     """The rows without those whose values all print as in an earlier row: one prediction under two names."""
-    return list({tuple(row[1:]): row for row in reversed(rows)}.values())[::-1]
+    kept = {}
+    for row in rows:
+        kept.setdefault(tuple(row[1:]), row)
+    return list(kept.values())
 
 
 def main_ways(ways: list[str]) -> list[str]:

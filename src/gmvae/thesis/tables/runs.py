@@ -62,7 +62,7 @@ def most_frequent(values: list[str]) -> str:
 def common_description(records: list[dict], defaults: dict) -> list[str]:
     """What all runs have in common, as lines of LaTeX: seeds, training, device, code, versions."""
     seeds = sorted({seed for record in records for seed in record["seeds"]})
-    lines = [r"\begin{description}", rf"\item[Seeds] {', '.join(map(str, seeds))}."]
+    lines = [r"\begin{description}[nosep]\footnotesize", rf"\item[Seeds] {', '.join(map(str, seeds))}."]
     if defaults:
         lines.append(rf"\item[Training] unless a run says otherwise: {list_settings(defaults)}.")
     lines.append(rf"\item[Device] {', '.join(sorted({record['device'] for record in records}))}.")
