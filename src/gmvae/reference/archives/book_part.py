@@ -59,9 +59,10 @@ def pack_book(settings: dict, results: Path, archive: Path, configfiles: list[Pa
 def check_finished(pending: list[Job], study: str) -> None:
     """Refuse a study that has jobs to run before its book is typeset."""
     if pending:
-        example = pending[0].outputs[0] if pending[0].outputs else pending[0].rule
+        first = pending[0].outputs[0] if pending[0].outputs else pending[0].rule
+        number = "1 job, of" if len(pending) == 1 else f"{len(pending)} jobs, one of them of"
         raise Refused(
-            f"part book: {len(pending)} jobs are to run first, such as that of {example}: "
+            f"part book: results are to be made first ({number} {first}): "
             f"run `snakemake --cores all results --config study={study}`"
         )
 
