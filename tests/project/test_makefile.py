@@ -314,6 +314,15 @@ def test_bench_stops_at_a_part_that_fails(project):
     assert project.called("python")[-1].startswith("python -m benchmarks.seeds")
 
 
+def test_rivals_have_an_environment_of_their_own(project):
+    project.program("bin/python3.11")
+    project.program(".venv-rivals/bin/python")
+    assert project.make("rivals").returncode == 0
+    install, run = project.called("python")
+    assert "pip install" in install and install.endswith(".[rivals]")
+    assert run.startswith("python -m benchmarks.rivals --results results --output results/reference/rivals.csv")
+
+
 def test_help_lists_every_command(project):
     listed = {line.split()[0] for line in project.make("help").stdout.splitlines()}
     assert listed == {
@@ -332,6 +341,7 @@ def test_help_lists_every_command(project):
             "readme",
             "bench",
             "bench-gpu",
+            "rivals",
         ),
         *("test", "test-all", "test-slurm", "test-storage", "test-scale", "lint", "clean", "help"),
     }
