@@ -218,7 +218,7 @@ def test_the_interval_over_rows_stands_beside_the_test(tmp_path):
     texts = r"\claim{a.accuracy > b.accuracy in t}{A wins.} \overrows{t.a.accuracy} \overrows{t.b.accuracy}"
     text = claims_file(tmp_path, texts, "fail", [tmp_path / "intervals.csv"])
     assert r"), over the rows \num{0.110} to \num{0.310}, $p=0.004$" in text
-    assert r"\newcommand\claimsoverrows{1}" in text and r"\newcommand\claimsopenoverrows{0}" in text
+    assert r"\newcommand\claimsoverrows{1}" in text and r"\newcommand\claimsclearoverrows{1}" in text
     assert r"\setvalue{overrows}{t.a.accuracy}{\num{0.710} to \num{0.910}}" in text
     assert r"\setvalue{overrows}{t.b.accuracy}{--}" in text
 

@@ -86,14 +86,15 @@ def test_versus_has_the_words_of_a_difference_and_refuses_unlike_results():
     rows = {("t", "a", "b_one", "accuracy"): (-1, 1)}
 
     def words(left: str, right: str) -> list[str]:
-        return versus_macros(accuracies(3), {(left, right): Path("x.tex")}, {}, rows)
+        table = pd.concat([accuracies(3), accuracies(3).assign(metric="objective")])
+        return versus_macros(table, {(left, right): Path("x.tex")}, {}, rows)
 
     line = r"\setvalue{versus}{t.a.accuracy/t.b_one.accuracy}{neither clearly above nor clearly below}"
     assert words("t.a.accuracy", "t.b_one.accuracy") == [line]
     assert words("t.a.accuracy", "u.a.accuracy") == words("u.a.nmi", "u.b.nmi") == []
-    assert words("t.a.accuracy", "t.a.nmi") == []  # of another metric: the text describes the two alone
-    with pytest.raises(Refused, match=r"x.tex: in `.versus\{t.a.nmi\}\{t.b_one.nmi\}`: .*no a.nmi"):
-        words("t.a.nmi", "t.b_one.nmi")
+    assert words("t.a.accuracy", "t.a.nmi") == words("t.a.nmi", "t.b_one.nmi") == []  # left to LaTeX
+    with pytest.raises(Refused, match=r"x.tex: in `.versus\{t.a.objective\}\{t.b_one.objective\}`: .* compare bound"):
+        words("t.a.objective", "t.b_one.objective")
 
 
 def test_a_small_difference_of_bounds_does_not_print_as_zero():

@@ -87,7 +87,7 @@ def appendix_macros(verdicts: dict[str, list[Verdict]], names: dict) -> list[str
         rf"\newcommand\claimfamily{{{len(tests)}}}",
         rf"\newcommand\wheretested[1]{{{'#1' if over_rows else ''}}}",
         rf"\newcommand\claimsoverrows{{{len(over_rows)}}}",
-        rf"\newcommand\claimsopenoverrows{{{sum(low <= 0 <= high for low, high in over_rows)}}}",
+        rf"\newcommand\claimsclearoverrows{{{sum(low > 0 or high < 0 for low, high in over_rows)}}}",
         rf"\newcommand\claimlevel{{\num{{{LEVEL}}}}}",
         r"\newcommand\claimrows{%",
         *rows,

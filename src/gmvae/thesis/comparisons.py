@@ -77,7 +77,7 @@ def comparison_texts(task: str, left: Side, right: Side, names: dict, intervals:
 def versus_macros(
     table: pd.DataFrame, path_of: dict[tuple[str, str], Path], kinds: dict, intervals: Intervals
 ) -> list[str]:
-    r"""The lines that set the words of each \versus between two results of one task and metric.
+    r"""The lines that set the words of each \versus between two results of one task and metric that the table has.
 
     Args:
         table: The collected metrics.
@@ -89,12 +89,13 @@ def versus_macros(
         Lines of LaTeX.
 
     Raises:
-        Refused: The two do not mean the same, or one was not measured.
+        Refused: The two do not mean the same.
     """
-    lines, tasks = [], set(table.task)
+    lines = []
+    measured = set(table.task + "." + table.model + "." + table.metric)
     for results, path in path_of.items():
         (task, _, left), (other, _, right) = (result.partition(".") for result in results)
-        if task != other or task not in tasks or left.rpartition(".")[2] != right.rpartition(".")[2]:
+        if task != other or left.rpartition(".")[2] != right.rpartition(".")[2] or not measured.issuperset(results):
             continue
         try:
             difference = paired_by_rival(task, *read_sides(table, (left, right), task, kinds), intervals)[0]
