@@ -34,6 +34,7 @@ def measure_scaling(
     runs: list[int] | None = None,
     genes: int = 5_000,
     folder: Path | None = None,
+    append: bool = False,
 ) -> None:
     """Write the processor seconds and the peak memory of each step by the number of cells, or of runs.
 
@@ -44,8 +45,9 @@ def measure_scaling(
         runs: The numbers of runs; those of the fit and of the check by default.
         genes: The number of genes, of which 5 % are seen in a cell; a fifth of them is modelled.
         folder: The folder for temporary files; the system's by default.
+        append: Keep the rows that the file has, so that the rounds may be made one by one.
     """
-    rows = []
+    rows = pd.read_csv(output).to_dict("records") if append and output.is_file() else []
     for number in range(1, rounds + 1):
         for n in cells if cells is not None else [*CELLS, LARGE]:
             with tempfile.TemporaryDirectory(dir=folder, prefix="scaling.") as temporary:

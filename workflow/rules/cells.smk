@@ -77,7 +77,7 @@ rule findings:
                 "models", *[config["models"][model]["module"] for model in exports.exported_model(config, wc.task)]
             ),
         ),
-        folder="results/cells/{task}",
+        folder=f"{COPIES}/cells/{{task}}",
         options=option_words({"device": config["device"], "threads": config["threads"]}),
     shell:
         "{PYTHON:q} -m gmvae.runs.biology.findings --cells {input.cells:q} --markers {input.markers:q} "
