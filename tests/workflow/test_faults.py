@@ -126,7 +126,8 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_bytes(tmp_path, u
         locks = project / ".snakemake/locks"
         shutil.rmtree(locks, ignore_errors=True)  # as snakemake --unlock does, which takes seconds
         if (project / TARGET).exists():
-            shutil.rmtree(project / "results/runs")
+            (project / TARGET).unlink()
+            shutil.rmtree(project / "results/runs", ignore_errors=True)
     assert_same(finish(project), undisturbed)
     count("faults survived", 20)
 
@@ -178,7 +179,8 @@ def test_files_of_tomorrow_change_nothing(tmp_path, undisturbed):
     tomorrow = time.time() + 86_400
     for name in ("results/data/toy_faults.h5ad", f"{RUN}/weights.safetensors"):
         os.utime(project / name, (tomorrow, tomorrow))
-    (project / RUN / "latent.h5ad").unlink()
+    for name in (f"{RUN}/latent.h5ad", f"{RUN}/metrics.csv", TARGET):
+        (project / name).unlink()
     assert_same(finish(project), undisturbed)
     count("faults survived")
 

@@ -78,7 +78,7 @@ def job_resources(project: Path, rule: str, *options: str) -> dict[str, str]:
 def test_a_job_asks_for_memory_by_the_size_of_its_files_and_for_a_gpu_where_the_config_has_one(project):
     data = project / "results/data/toy_tiny.h5ad"
     data.parent.mkdir(parents=True)
-    data.write_bytes(bytes(40_000_000))
+    data.write_bytes(bytes(40 << 20))
     observed = project / "results/tasks/toy_tiny/observed.csv"
     observed.parent.mkdir(parents=True)
     observed.touch()
