@@ -48,16 +48,17 @@ def resample(latents: list[Path], output: Path, samples: int = N_SAMPLES) -> Non
     Raises:
         Refused: A latent is not readable, or has other rows than the first.
     """
-    runs = {str(run.uns["model"]): run for run in map(read_latent, latents)}
-    first = next(iter(runs.values()))
+    first = read_latent(latents[0])
     test = (first.obs["split"] == "test").to_numpy()
     n_rows, lines = int(test.sum()), []
     if n_rows >= LEAST_ROWS:
         weights, halves = draw_resamples(n_rows, samples), draw_halves(n_rows, samples)
         scores, widths = {}, {}
-        for model, run in runs.items():
+        for path in latents:  # one at a time: all latents of many cells would fill the memory
+            run = read_latent(path)
             if not run.obs_names.equals(first.obs_names):
-                raise Refused(f"the run of {model} has other rows than that of {next(iter(runs))}; make both again")
+                raise Refused(f"{path} has other rows than {latents[0]}: run the step `embed` or `baseline` again")
+            model = str(run.uns["model"])
             scores[model] = {seed: sampled_scores(run, seed, test, weights, halves, widths) for seed in run_seeds(run)}
         task = str(first.uns["task"])
         lines = [(task, *line) for line in interval_lines(scores, n_rows) if np.isfinite(line[3:]).all()]

@@ -28,7 +28,7 @@ def draw_resamples(n_rows: int, n_samples: int = N_SAMPLES) -> np.ndarray:
     Source: Efron 1979.
     """
     draws = np.random.default_rng([KEY, WITH_REPLACEMENT, n_rows])
-    weights = np.ones((n_rows, 1 + n_samples), dtype=np.float32)
+    weights = np.ones((n_rows, 1 + n_samples), dtype=np.uint8)
     for sample in range(1, 1 + n_samples):
         weights[:, sample] = np.bincount(draws.integers(n_rows, size=n_rows), minlength=n_rows)
     return weights
@@ -47,7 +47,7 @@ def draw_halves(n_rows: int, n_samples: int = N_SAMPLES) -> np.ndarray:
     Source: Wu 1990.
     """
     draws = np.random.default_rng([KEY, HALVES, n_rows])
-    weights = np.zeros((n_rows, 1 + n_samples), dtype=np.float32)
+    weights = np.zeros((n_rows, 1 + n_samples), dtype=np.uint8)
     weights[:, 0] = 1
     for sample in range(1, 1 + n_samples):
         weights[draws.permutation(n_rows)[: half_size(n_rows)], sample] = 1

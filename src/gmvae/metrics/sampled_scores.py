@@ -4,11 +4,13 @@
 contingency tables, one for each sample. A measure that a sample does not have, such as one of no rows, is NaN.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from gmvae.metrics.scores import SILHOUETTE_ROWS, point_distances
 
-SAMPLES_AT_ONCE = 128  # of the silhouettes: as many as keep 2,000 rows of them in the cache of a processor
+SAMPLES_AT_ONCE = 128  # in float32: all samples of many rows would fill the memory
 
 
 def class_tables(
@@ -30,9 +32,16 @@ def class_tables(
 
     n_rows = len(truth)
     cells = cluster * n_classes + truth
-    ones = np.ones(n_rows, dtype=weights.dtype)
+    ones = np.ones(n_rows, dtype=np.float32)
     rows_of_cells = csr_array((ones, (cells, np.arange(n_rows))), shape=(n_components * n_classes, n_rows))
-    return (rows_of_cells @ weights).T.astype(np.float64).reshape(-1, n_components, n_classes)
+    tables = [(rows_of_cells @ block).T for block in sample_blocks(weights)]
+    return np.concatenate(tables).astype(np.float64).reshape(-1, n_components, n_classes)
+
+
+def sample_blocks(weights: np.ndarray) -> Iterator[np.ndarray]:
+    """Some samples after the other, as float32, [n, S] -> [n, SAMPLES_AT_ONCE] each."""
+    for start in range(0, weights.shape[1], SAMPLES_AT_ONCE):
+        yield weights[:, start : start + SAMPLES_AT_ONCE].astype(np.float32)
 
 
 def agreements(tables: np.ndarray, names: np.ndarray) -> np.ndarray:
@@ -87,9 +96,10 @@ def weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     rows = np.isfinite(values)
     centre = values[rows].mean()  # taken off, because float32 holds seven digits
-    sums = (values[rows] - centre).astype(weights.dtype) @ weights[rows]
+    deviations, chosen = (values[rows] - centre).astype(np.float32), weights[rows]
+    sums = np.concatenate([deviations @ block for block in sample_blocks(chosen)])
     with np.errstate(invalid="ignore"):
-        return centre + sums.astype(np.float64) / weights[rows].sum(axis=0, dtype=np.float64)
+        return centre + sums.astype(np.float64) / chosen.sum(axis=0, dtype=np.float64)
 
 
 def silhouette_rows(n_rows: int) -> np.ndarray:
@@ -114,13 +124,10 @@ def silhouettes(z: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.nda
     """
     order = np.argsort(truth, kind="stable")  # the points of a class lie together
     z, truth, weights = z[order], truth[order], weights[order]
-    distances = point_distances(z).astype(weights.dtype)
+    distances = point_distances(z).astype(np.float32)
     starts = np.searchsorted(truth, np.unique(truth))
     parts = [slice(start, end) for start, end in zip(starts, [*starts[1:], len(z)], strict=True)]
-    blocks = range(0, weights.shape[1], SAMPLES_AT_ONCE)
-    return np.concatenate(
-        [silhouettes_of_block(distances, parts, weights[:, block : block + SAMPLES_AT_ONCE]) for block in blocks]
-    )
+    return np.concatenate([silhouettes_of_block(distances, parts, block) for block in sample_blocks(weights)])
 
 
 def silhouettes_of_block(distances: np.ndarray, parts: list[slice], weights: np.ndarray) -> np.ndarray:
