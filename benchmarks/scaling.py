@@ -15,12 +15,14 @@ from scipy.optimize import nnls
 from benchmarks.support.cell_chain import measure_cells
 from benchmarks.support.planned_studies import measure_studies
 from benchmarks.support.records import write_record
+from gmvae.cells.page import MOST_CELLS
 from gmvae.pipeline.command import run_step
 
 CELLS, LARGE = (10_000, 100_000, 300_000), 1_000_000
 RUNS, MANY = (30, 100, 300), 1_000
 SHOWN = {"cells": (10_000, 1_000_000, 100_000_000), "runs": (10, 1_000, 100_000)}
 WITH_DATA = 100_000  # cells: below, a step's memory is that of the packages that it imports
+AT_MOST = {"page": MOST_CELLS}  # cells, of which most of a step's cost is
 SQUARED = {"jobs"}  # after each job, Snakemake looks at all jobs that could start
 TOLERANCE = 0.3  # of what is measured
 UNITS = {"seconds": [("days", 86_400), ("hours", 3_600), ("minutes", 60), ("s", 1)]}
@@ -70,20 +72,20 @@ def foretold_costs(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A row for each step and cost (seconds or megabytes): the floor a, the cost b of one more and, for steps in
         SQUARED, the cost c of each pair; the median at the large size n as foretold and as measured (missing where that
-        was not measured); and the costs foretold for the sizes in SHOWN.
+        was not measured); and the costs foretold for the sizes in SHOWN. More cells than AT_MOST cost no more.
     """
     medians = table.groupby(["of", "step", "n"], as_index=False, sort=False)[["seconds", "megabytes"]].median()
     rows = []
     for (of, step), costs in medians.groupby(["of", "step"], sort=False):
-        large = LARGE if of == "cells" else MANY
+        large, most = LARGE if of == "cells" else MANY, AT_MOST.get(step, np.inf)
         for cost in ("seconds", "megabytes"):
             least = WITH_DATA if of == "cells" and cost == "megabytes" else 0
             small = costs[(costs.n >= least) & (costs.n < large)]
             if len(small) > 1:
                 degree = 2 if cost == "seconds" and step in SQUARED else 1
-                fit = fit_powers(small.n.to_numpy(float), small[cost].to_numpy(float), degree)
+                fit = fit_powers(np.minimum(small.n, most).to_numpy(float), small[cost].to_numpy(float), degree)
                 packages = costs.loc[costs.n < large, cost].min() if cost == "megabytes" else 0.0
-                foretold, *shown = (max(packages, polynomial(fit, n)) for n in (large, *SHOWN[of]))
+                foretold, *shown = (max(packages, polynomial(fit, min(n, most))) for n in (large, *SHOWN[of]))
                 row = {"of": of, "step": step, "cost": cost, "a": fit[0], "b": fit[1], "c": fit[2:].sum(), "n": large}
                 row |= {"foretold": foretold, "measured": costs.loc[costs.n == large, cost].max()}
                 rows.append(row | {"shown": shown})

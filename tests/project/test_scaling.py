@@ -53,6 +53,13 @@ def test_jobs_grow_with_the_square_of_the_runs():
     assert np.isclose(seconds.foretold, 153) and np.isclose(seconds.c, 1e-4)
 
 
+def test_a_page_shows_no_more_than_its_most_cells():
+    sizes = (*scaling.CELLS, scaling.LARGE)
+    rows = [{"of": "cells", "step": "page", "n": n, "seconds": 2 + 3e-5 * min(n, 200_000)} for n in sizes]
+    seconds, _ = scaling.foretold_costs(pd.DataFrame(rows).assign(megabytes=100.0)).itertuples()
+    assert np.isclose(seconds.foretold, 8) and np.allclose(seconds.shown, (2.3, 8, 8))
+
+
 def test_repeated_cells_are_a_dataset_of_counts(tmp_path):
     cell_chain.write_repeated_cells(tmp_path / "raw.h5ad", 20_000, 100)
     adata = anndata.read_h5ad(tmp_path / "raw.h5ad")
