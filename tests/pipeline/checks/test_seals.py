@@ -97,6 +97,18 @@ def test_what_a_job_made_again_is_no_change_even_if_the_call_was_killed_before_i
         seals.check_seals(set())
 
 
+def test_what_a_job_wrote_after_its_call_was_killed_is_no_change_but_made_again(results):
+    """Snakemake takes the mark of an incomplete file away when it has noted the end of its job."""
+    path = results[0]
+    mark = seals.record_path(seals.INCOMPLETE, str(path))
+    path.write_text("written by a job that outlived its call")
+    with pytest.raises(Refused, match="was changed after its job wrote it"):
+        seals.check_seals(set())
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    seals.check_seals(set())
+
+
 def test_a_file_that_was_changed_before_its_first_seal_gets_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     set_time(finish_job(FILES[0], "a result"), 5)

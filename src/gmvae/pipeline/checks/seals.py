@@ -16,7 +16,7 @@ from gmvae.pipeline.errors import Refused
 
 RESULTS = Path("results")
 SEALS = RESULTS / "seals.json"
-METADATA = Path(".snakemake/metadata")
+METADATA, INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
 NO_RESULTS = {"logs", "latex", "reference", "archive", "seals.json", "report.html"}  # made by no job, or never read
 UNFINISHED = "checkpoint.safetensors"
 SAME_TIME = 1e-5  # seconds; Snakemake keeps times as floating-point numbers
@@ -97,8 +97,11 @@ def has_same_times(path: Path, seal: dict) -> bool:
 
 
 def is_changed(path: Path, seal: dict) -> bool:
-    """Whether a file is neither what was sealed nor what a later job wrote; a file that was deleted is not changed."""
-    if not path.is_file() or has_same_times(path, seal):
+    """Whether a file is neither what was sealed nor what a later job wrote; a file that was deleted is not changed.
+
+    Nor is one that Snakemake has marked as incomplete: it was killed while a job wrote it, and makes it again.
+    """
+    if not path.is_file() or has_same_times(path, seal) or record_path(INCOMPLETE, str(path)).exists():
         return False
     return file_digest(path) != seal["sha256"] and not is_as_written(path, after=seal["times"][0])
 
@@ -115,14 +118,18 @@ def rule_of(file: str) -> str:
     return job_record(file).get("rule") or ""
 
 
+def record_path(folder: Path, file: str) -> Path:
+    """Where Snakemake notes something about a file: under the file's name in base 64, in parts."""
+    longest = os.pathconf(folder, "PC_NAME_MAX") - 1 if folder.exists() else 254
+    name = urlsafe_b64encode(file.encode()).decode()
+    parts = [name[i : i + longest] for i in range(0, len(name), longest)]
+    return folder.joinpath(*(f"@{part}" for part in parts[:-1]), parts[-1])
+
+
 def job_record(file: str) -> dict:
-    """What Snakemake noted of the job that wrote a file; its folders have the name of the file in base 64, in parts."""
+    """What Snakemake noted of the job that wrote a file."""
     try:
-        longest = os.pathconf(METADATA, "PC_NAME_MAX") - 1
-        name = urlsafe_b64encode(file.encode()).decode()
-        parts = [name[i : i + longest] for i in range(0, len(name), longest)]
-        path = METADATA.joinpath(*(f"@{part}" for part in parts[:-1]), parts[-1])
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(record_path(METADATA, file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from gmvae.pipeline.checks.clock import bring_back
 from gmvae.pipeline.checks.latex_programs import (
     RULES,
     asks_for_pdf,
@@ -14,7 +15,7 @@ from gmvae.pipeline.checks.latex_programs import (
     missing_latex,
     missing_programs,
 )
-from gmvae.pipeline.checks.seals import check_seals
+from gmvae.pipeline.checks.seals import check_seals, result_files
 from gmvae.pipeline.checks.unpacked import thinned_files
 from gmvae.pipeline.errors import Refused
 
@@ -45,10 +46,15 @@ def check_start(words: list[str], rules: set[str]) -> None:
     if absent:
         print(f"warning: {absent} not found, which the PDF needs; {install_advice()}; {WITHOUT_PDF}", file=sys.stderr)
     check_writable([Path(), Path(".snakemake"), Path("results")])
-    if not (options & RUNS_NO_JOB or any(DRY_RUN.fullmatch(option) for option in options)):
+    runs_jobs = not (options & RUNS_NO_JOB or any(DRY_RUN.fullmatch(option) for option in options))
+    if runs_jobs:
         check_lock()
     if not options & {"--unlock", "--forceall", "-F"}:
         check_seals({os.path.normpath(name) for name in forced} | thinned_files().keys())
+    if runs_jobs and (n := bring_back(result_files())):
+        print(
+            f"warning: {n} files in results/ had a time in the future, of a wrong clock; it is now's", file=sys.stderr
+        )
 
 
 def forced_targets(words: list[str]) -> set[str]:
