@@ -158,4 +158,4 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
     )
     list_published(made / "metrics.csv", hand_written, with_k, shown, made / "tables" / "published.tex")
     rivals = ROOT / "results" / "reference" / "rivals.csv"
-    tabulate_rivals(rivals, tasks(config), shown, made / "tables" / "rivals.tex")
+    tabulate_rivals([rivals], tasks(config), shown, made / "tables" / "rivals.tex")

@@ -23,7 +23,7 @@ def lines(task: str, model: str, accuracy: list[float], **entries) -> list[dict]
 def tabulated(folder, rows: list[dict], tasks=("t", "u")) -> tuple[str, pd.DataFrame]:
     """The LaTeX and the table that the step makes of such rows."""
     pd.DataFrame(rows).to_csv(folder / "rivals.csv", index=False)
-    tabulate_rivals(folder / "rivals.csv", list(tasks), NAMES, folder / "out.tex")
+    tabulate_rivals([folder / "rivals.csv"], list(tasks), NAMES, folder / "out.tex")
     return (folder / "out.tex").read_text(), pd.read_csv(folder / "out.csv")
 
 
@@ -79,10 +79,15 @@ def test_epochs_seeds_and_versions_are_those_of_the_rivals(tmp_path):
     assert macros["rivalversions"].startswith("harmonypy 2.1.0; scvi-tools 1.4.2\n")
 
 
+def test_where_the_values_are_not_checked_out_there_is_no_row(tmp_path):
+    tabulate_rivals([], ["t"], NAMES, tmp_path / "out.tex")
+    assert pd.read_csv(tmp_path / "out.csv").empty
+
+
 def test_a_table_without_a_column_is_refused(tmp_path):
     pd.DataFrame([{"task": "t"}]).to_csv(tmp_path / "rivals.csv", index=False)
     with pytest.raises(Refused, match="lacks the columns accuracy"):
-        tabulate_rivals(tmp_path / "rivals.csv", ["t"], NAMES, tmp_path / "out.tex")
+        tabulate_rivals([tmp_path / "rivals.csv"], ["t"], NAMES, tmp_path / "out.tex")
 
 
 def test_the_committed_values_are_complete_and_bounded():

@@ -30,11 +30,11 @@ HEADS = {"nmi": "NMI", "ari": "ARI", "ilisi": "iLISI"}
 COLUMNS = {"task", "model", "seed", "split", *MEASURES, "settings", "versions", "commit"}
 
 
-def tabulate_rivals(rivals: Path, tasks: list[str], names: dict, output: Path) -> None:
+def tabulate_rivals(rivals: list[Path], tasks: list[str], names: dict, output: Path) -> None:
     r"""Write \rivalpanel, \rivalwords, \rivalversions, \rivalseeds and \rivalepochs; \empty where no task has a line.
 
     Args:
-        rivals: The measured values, results/reference/rivals.csv.
+        rivals: The measured values, results/reference/rivals.csv; no file where they are not checked out.
         tasks: The study's tasks, in their order.
         names: Display names of tasks and models by key.
         output: The LaTeX file to write, results/tables/rivals.tex; the csv has the same name.
@@ -42,10 +42,7 @@ def tabulate_rivals(rivals: Path, tasks: list[str], names: dict, output: Path) -
     Raises:
         Refused: The table lacks a column.
     """
-    table = pd.read_csv(rivals, dtype={"settings": str, "versions": str, "commit": str})
-    missing = sorted(COLUMNS - set(table.columns))
-    if missing:
-        raise Refused(f"{rivals} lacks the columns {', '.join(missing)}: check it out again, or run `make rivals`")
+    table = pd.concat([pd.DataFrame(columns=sorted(COLUMNS)), *(read_rivals(path) for path in rivals)])
     table = table[table.task.isin(tasks) & (table.split == "test")]
     names = names | RIVALS
     summaries = summarise_rivals(table, tasks, names)
@@ -53,6 +50,15 @@ def tabulate_rivals(rivals: Path, tasks: list[str], names: dict, output: Path) -
         "\n".join([header_line("gmvae.thesis.tables.rivals"), *rival_macros(table, summaries, names)]) + "\n", output
     )
     write_csv(summaries, output.with_suffix(".csv"))
+
+
+def read_rivals(path: Path) -> pd.DataFrame:
+    """The measured values of other packages and of the models beside them. Raises Refused where a column is missing."""
+    table = pd.read_csv(path, dtype={"settings": str, "versions": str, "commit": str})
+    missing = sorted(COLUMNS - set(table.columns))
+    if missing:
+        raise Refused(f"{path} lacks the columns {', '.join(missing)}: check it out again, or run `make rivals`")
+    return table
 
 
 def summarise_rivals(table: pd.DataFrame, tasks: list[str], names: dict) -> pd.DataFrame:
