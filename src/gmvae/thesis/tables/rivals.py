@@ -42,7 +42,7 @@ def tabulate_rivals(rivals: list[Path], tasks: list[str], names: dict, output: P
     Raises:
         Refused: The table lacks a column.
     """
-    table = pd.concat([pd.DataFrame(columns=sorted(COLUMNS)), *(read_rivals(path) for path in rivals)])
+    table = pd.concat([read_rivals(path) for path in rivals] or [pd.DataFrame(columns=sorted(COLUMNS))])
     table = table[table.task.isin(tasks) & (table.split == "test")]
     names = names | RIVALS
     summaries = summarise_rivals(table, tasks, names)
