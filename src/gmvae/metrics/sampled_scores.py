@@ -34,11 +34,11 @@ def class_tables(
     cells = cluster * n_classes + truth
     ones = np.ones(n_rows, dtype=np.float32)
     rows_of_cells = csr_array((ones, (cells, np.arange(n_rows))), shape=(n_components * n_classes, n_rows))
-    tables = [(rows_of_cells @ block).T for block in sample_blocks(weights)]
+    tables = [(rows_of_cells @ block).T for block in sample_chunks(weights)]
     return np.concatenate(tables).astype(np.float64).reshape(-1, n_components, n_classes)
 
 
-def sample_blocks(weights: np.ndarray) -> Iterator[np.ndarray]:
+def sample_chunks(weights: np.ndarray) -> Iterator[np.ndarray]:
     """Some samples after the other, as float32, [n, S] -> [n, SAMPLES_AT_ONCE] each."""
     for start in range(0, weights.shape[1], SAMPLES_AT_ONCE):
         yield weights[:, start : start + SAMPLES_AT_ONCE].astype(np.float32)
@@ -97,7 +97,7 @@ def weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     rows = np.isfinite(values)
     centre = values[rows].mean()  # taken off, because float32 holds seven digits
     deviations, chosen = (values[rows] - centre).astype(np.float32), weights[rows]
-    sums = np.concatenate([deviations @ block for block in sample_blocks(chosen)])
+    sums = np.concatenate([deviations @ block for block in sample_chunks(chosen)])
     with np.errstate(invalid="ignore"):
         return centre + sums.astype(np.float64) / chosen.sum(axis=0, dtype=np.float64)
 
@@ -127,7 +127,7 @@ def silhouettes(z: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.nda
     distances = point_distances(z).astype(np.float32)
     starts = np.searchsorted(truth, np.unique(truth))
     parts = [slice(start, end) for start, end in zip(starts, [*starts[1:], len(z)], strict=True)]
-    return np.concatenate([silhouettes_of_block(distances, parts, block) for block in sample_blocks(weights)])
+    return np.concatenate([silhouettes_of_block(distances, parts, block) for block in sample_chunks(weights)])
 
 
 def silhouettes_of_block(distances: np.ndarray, parts: list[slice], weights: np.ndarray) -> np.ndarray:

@@ -43,11 +43,11 @@ def tell_cells(
         cells: The cells.csv of the task.
         findings: The csv files of the step `findings`.
         task: Name of the task.
-        compared_cells: The cells.csv of all tasks of which one is told in full; none, and this one is.
-        compared_changes: The changes.csv of the same tasks.
         figures: The folder to write: summary, map, markers, and as far as there are labels, conditions or predictions
             types, composition, changes and predictions, each as .pdf and .svg.
         output: The LaTeX file of the macros to write: \fact{TASK.cells.NAME}.
+        compared_cells: The cells.csv of all tasks, one of which has all its figures; without them this task has.
+        compared_changes: The changes.csv of the same tasks.
 
     Raises:
         Refused: A table is missing.
