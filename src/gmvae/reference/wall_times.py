@@ -13,6 +13,7 @@ import pandas as pd
 from gmvae.pipeline.errors import Refused
 
 SUFFIX = ".benchmark.tsv"
+LATE = 0.2  # seconds
 
 
 @dataclass(frozen=True, order=True)
@@ -75,8 +76,12 @@ def busy_seconds(jobs: list[Job]) -> float:
 
 
 def most_at_once(jobs: list[Job]) -> int:
-    """The most jobs that ran at one moment; one that begins as another ends does not overlap it."""
-    changes = sorted([(job.start, 1) for job in jobs] + [(job.end, -1) for job in jobs])
+    """The most jobs that ran at one moment; one that begins as another ends does not overlap it.
+
+    A file is written a moment after its job has ended, when Snakemake may have begun the next: so much does not count.
+    """
+    ends = [(job.end - min(LATE, (job.end - job.start) / 2), -1) for job in jobs]
+    changes = sorted([(job.start, 1) for job in jobs] + ends)
     running, most = 0, 0
     for _, change in changes:
         running += change
