@@ -52,9 +52,7 @@ def check_start(words: list[str], rules: set[str]) -> None:
     if not options & {"--unlock", "--forceall", "-F"}:
         check_seals({os.path.normpath(name) for name in forced} | thinned_files().keys())
     if runs_jobs and (n := bring_back(result_files())):
-        print(
-            f"warning: {n} files in results/ had a time in the future, of a wrong clock; it is now's", file=sys.stderr
-        )
+        print(f"warning: {n} files in results/ were dated in the future, by a wrong clock; dated now", file=sys.stderr)
 
 
 def forced_targets(words: list[str]) -> set[str]:
