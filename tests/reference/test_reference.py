@@ -62,6 +62,12 @@ def test_busy_seconds_and_jobs_at_once_are_those_of_a_clock():
     assert wall_times.busy_seconds(jobs) == (running > 0).sum() and wall_times.most_at_once(jobs) == running.max()
 
 
+@pytest.mark.parametrize(("seconds_too_early", "at_once"), [(0.004, 1), (0.05, 2)])
+def test_a_job_that_seems_to_begin_a_tick_early_does_not_overlap_the_one_before(seconds_too_early, at_once):
+    jobs = [wall_times.Job(0.0, 5.0, "r", ("a",)), wall_times.Job(5.0 - seconds_too_early, 9.0, "r", ("b",))]
+    assert wall_times.most_at_once(jobs) == at_once
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [(38.4, "38 s"), (59.7, "1 min"), (1067.9, "18 min"), (3595, "1 h 0 min"), (6725, "1 h 52 min")],

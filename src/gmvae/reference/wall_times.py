@@ -13,7 +13,7 @@ import pandas as pd
 from gmvae.pipeline.errors import Refused
 
 SUFFIX = ".benchmark.tsv"
-LATE = 0.2  # seconds
+TICK = 0.01  # seconds: times of files are those of a clock that ticks 100 to 1,000 times a second
 
 
 @dataclass(frozen=True, order=True)
@@ -78,9 +78,9 @@ def busy_seconds(jobs: list[Job]) -> float:
 def most_at_once(jobs: list[Job]) -> int:
     """The most jobs that ran at one moment; one that begins as another ends does not overlap it.
 
-    A file is written a moment after its job has ended, when Snakemake may have begun the next: so much does not count.
+    A job's start is the time of its file less its seconds, so it may seem up to a tick of the files' clock too early.
     """
-    ends = [(job.end - min(LATE, (job.end - job.start) / 2), -1) for job in jobs]
+    ends = [(job.end - min(TICK, (job.end - job.start) / 2), -1) for job in jobs]
     changes = sorted([(job.start, 1) for job in jobs] + ends)
     running, most = 0, 0
     for _, change in changes:
