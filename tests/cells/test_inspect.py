@@ -1,6 +1,7 @@
 """Any file of cells is looked at without loading it, and its mine.yaml is a configuration that reads it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -200,6 +201,17 @@ def test_the_command_line_takes_the_file_as_its_first_word(tmp_path):
     assert run.returncode == 1 and re.fullmatch(
         r"error: .*mine\.yaml exists; remove it, pass --overwrite, .*\n", run.stderr
     )
+
+
+def test_it_runs_from_any_folder_and_says_from_which_snakemake_does(tmp_path):
+    rows_in_x(tmp_path)
+    words = [sys.executable, "-m", "gmvae", "inspect", "cells.h5ad"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    run = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    path = tmp_path / "mine.yaml"
+    assert run.stdout.endswith(f"    cd {ROOT} && snakemake --cores all results --configfile {path}\n")
+    assert checked_config(path)["datasets"]["mine"]["settings"]["path"] == str(tmp_path / "cells.h5ad")
 
 
 def test_names_that_yaml_would_change_arrive_as_they_are(tmp_path):

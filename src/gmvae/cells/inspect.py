@@ -20,6 +20,7 @@ from gmvae.pipeline.command import run_step
 from gmvae.pipeline.config_checks import check_config
 from gmvae.pipeline.config_files import merge_config, read_config, read_yaml
 from gmvae.pipeline.errors import Refused
+from gmvae.pipeline.sources import ROOT
 
 
 def inspect(
@@ -34,7 +35,7 @@ def inspect(
     genome: str = "",
     prefix: str | None = None,
     overwrite: bool = False,
-    config: Path = Path("config.yaml"),
+    config: Path = ROOT / "config.yaml",
 ) -> None:
     """Look at a file of cells, print what it holds, and write a configuration file that models it.
 
@@ -50,7 +51,7 @@ def inspect(
         genome: For an .h5 of 10x with several genomes: the one to read.
         prefix: For a folder of 10x with several sets of files: what the names of one begin with.
         overwrite: Whether to replace an existing output.
-        config: The file config.yaml, with which the output is checked.
+        config: The file config.yaml, with which the output is checked; that of this checkout by default.
 
     Raises:
         Refused: The file is missing, damaged, of another form or without raw counts; a named column does not exist; or
@@ -65,13 +66,21 @@ def inspect(
         raise
     except Exception as failure:  # h5py, zarr and pandas raise a dozen kinds for one cause
         raise Refused(f"{path}: not readable: truncated or damaged ({first_line(failure)}); copy it again") from failure
-    command = f"snakemake --cores all results --configfile {shlex.quote(str(output))}"
+    command = command_for(output)
     text = write_entries(survey, key, command)
     print("\n".join(describe_survey(survey)))
     with write_atomically(output) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         check_config(merge_config(settings, read_yaml(temporary)))
     print(f"Written: {output}. Check it, then run:\n    {command}")
+
+
+def command_for(output: Path) -> str:
+    """The command that runs a configuration file, from the current folder."""
+    if Path.cwd() == ROOT:
+        return f"snakemake --cores all results --configfile {shlex.quote(str(output))}"
+    folder, file = shlex.quote(str(ROOT)), shlex.quote(str(output.absolute()))
+    return f"cd {folder} && snakemake --cores all results --configfile {file}"
 
 
 def check_names(output: Path, overwrite: bool, key: str, config: dict) -> None:

@@ -118,9 +118,13 @@ def test_a_large_matrix_by_columns_is_measured_by_some_of_its_genes(by_columns, 
             {"mt": [True, False, False]},
             ("Ensembl ids", "human", None, 1, "mt"),
         ),
+        (["CD3E", "ACTB", "orf1"], {}, ("symbols", "human", None, 0, None)),
+        (["Cd3e", "Actb", "Gm1992"], {}, ("symbols", "mouse or rat", None, 0, None)),
+        (["0", "1", "2"], {}, ("numbers", "", None, 0, None)),
         (["p1", "p2", "p3"], {"mt": [1, 2, 3]}, ("symbols", "", None, 0, None)),
     ],
-    ids=["human", "mouse", "mouse ids beside", "ids with symbols", "ids with marks", "unknown"],
+    ids=["human", "mouse", "mouse ids beside", "ids with symbols", "ids with marks"]
+    + ["capitals", "first capital", "numbers", "unknown"],
 )
 def test_genes_are_described(names, columns, expected):
     genes = describe_genes(pd.DataFrame(columns, index=names))

@@ -23,7 +23,7 @@ MITO_COLUMN = re.compile(r"^(is_)?(mt|mito|mitochondrial|mito_genes?)$", re.IGNO
 class Genes(NamedTuple):
     """How the genes of a matrix are named."""
 
-    kind: str  # symbols, or Ensembl ids
+    kind: str  # symbols, Ensembl ids, or numbers
     species: str  # "" where nothing shows it
     column: str | None  # the column of var with their symbols, where the names are ids
     mitochondrial: np.ndarray  # [D] mask
@@ -49,7 +49,9 @@ def describe_genes(var: pd.DataFrame) -> Genes:
         mask = mitochondrial_genes(var, mito_column, "cells") if mito_column else mask
     ids = names if has_ids else var["gene_ids"].astype(str) if "gene_ids" in var else []
     species = species_of_ids(ids) or species_of_symbols(symbols.index, mask)
-    return Genes("Ensembl ids" if has_ids else "symbols", species, column, mask, mito_column)
+    has_numbers = symbols.index.str.fullmatch(r"\d+").mean() > 0.5
+    kind = "Ensembl ids" if has_ids else "numbers" if has_numbers else "symbols"
+    return Genes(kind, species, column, mask, mito_column)
 
 
 def is_mostly_ids(names: pd.Index | pd.Series) -> bool:
@@ -85,11 +87,22 @@ def species_of_ids(ids: pd.Index | pd.Series) -> str:
 
 
 def species_of_symbols(symbols: pd.Index, mitochondrial: np.ndarray) -> str:
-    """The species by how the mitochondrial genes are written: MT-, mt- or Mt-; "" where there are none."""
-    if not mitochondrial.any() or len(symbols) != len(mitochondrial):
-        return ""
-    found_names = [str(name) for name in symbols[mitochondrial]]
+    """The species by how genes are written.
+
+    Args:
+        symbols: The names of the genes [D].
+        mitochondrial: Which genes are mitochondrial, a mask [D].
+
+    Returns:
+        By the mitochondrial genes MT-, mt- or Mt-; without any, human where most symbols begin with two capitals
+        (ACTB), mouse or rat where most begin with one (Actb); "" where nothing shows it.
+    """
+    names = [str(name) for name in symbols]
+    found_names = [name for name, is_found in zip(names, mitochondrial, strict=False) if is_found]
     for sign, species in {"mt:": "fly", "MT": "human", "Mt": "rat", "mt": "mouse or zebrafish"}.items():
         if any(re.search(rf"(^|[_-]){sign}", name) for name in found_names):
+            return species
+    for form, species in {"[A-Z][A-Z]": "human", "[A-Z][a-z]": "mouse or rat"}.items():
+        if sum(bool(re.match(form, name)) for name in names) > len(names) / 2:
             return species
     return ""

@@ -90,6 +90,8 @@ def describe_names(genes: Genes) -> str:
     species = f", {genes.species}" if genes.species else ", of an unknown species"
     column = f", symbols in var['{genes.column}']" if genes.column else ""
     n_mito = int(genes.mitochondrial.sum())
+    if genes.kind == "numbers":
+        return "numbers, no names: clusters get no marker that can be looked up; put the symbols into the index of var"
     if not n_mito and genes.kind != "symbols" and not genes.column:
         return f"{genes.kind}{species}; ids do not show which genes are mitochondrial, symbols or a column of var do"
     by = f", by var['{genes.mito_column}']" if genes.mito_column else ""
