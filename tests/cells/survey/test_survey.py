@@ -123,8 +123,17 @@ def test_a_large_matrix_by_columns_is_measured_by_some_of_its_genes(by_columns, 
         (["0", "1", "2"], {}, ("numbers", "", None, 0, None)),
         (["p1", "p2", "p3"], {"mt": [1, 2, 3]}, ("symbols", "", None, 0, None)),
     ],
-    ids=["human", "mouse", "mouse ids beside", "ids with symbols", "ids with marks"]
-    + ["capitals", "first capital", "numbers", "unknown"],
+    ids=[
+        "human",
+        "mouse",
+        "ids beside",
+        "ids with symbols",
+        "ids with marks",
+        "capitals",
+        "one capital",
+        "none",
+        "unknown",
+    ],
 )
 def test_genes_are_described(names, columns, expected):
     genes = describe_genes(pd.DataFrame(columns, index=names))
