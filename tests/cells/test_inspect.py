@@ -196,7 +196,8 @@ def test_the_command_line_takes_the_file_as_its_first_word(tmp_path):
     assert run.returncode == 0, run.stderr
     settings = checked_config(tmp_path / "mine.yaml")["datasets"]["mine"]["settings"]
     assert settings["label"] == "louvain" and "batch" not in settings
-    assert run.stdout.endswith(f"    snakemake --cores all results --configfile {tmp_path / 'mine.yaml'}\n")
+    assert f"    snakemake --cores all results --configfile {tmp_path / 'mine.yaml'}\n" in run.stdout
+    assert "Then open results/cells/mine.html." in run.stdout
     run = subprocess.run([sys.executable, "-m", "gmvae", "inspect", *words], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 1 and re.fullmatch(
         r"error: .*mine\.yaml exists; remove it, pass --overwrite, .*\n", run.stderr
@@ -210,7 +211,7 @@ def test_it_runs_from_any_folder_and_says_from_which_snakemake_does(tmp_path):
     run = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     path = tmp_path / "mine.yaml"
-    assert run.stdout.endswith(f"    cd {ROOT} && snakemake --cores all results --configfile {path}\n")
+    assert f"    cd {ROOT} && snakemake --cores all results --configfile {path}\n" in run.stdout
     assert checked_config(path)["datasets"]["mine"]["settings"]["path"] == str(tmp_path / "cells.h5ad")
 
 

@@ -46,6 +46,13 @@ def numbers_file(folder) -> str:
     return (folder / "numbers.tex").read_text()
 
 
+def test_a_number_of_components_that_a_sweep_chose_is_a_fact_of_the_task_and_of_the_study(folder, monkeypatch):
+    assert "sweep" not in numbers_file(folder)
+    monkeypatch.setitem(TASKS["t"], "sweep", True)
+    lines = numbers_file(folder).splitlines()
+    assert {r"\setfact{t.sweep}{}", r"\setfact{study.sweep}{}", r"\setfact{t.components}{7}"} <= set(lines)
+
+
 @pytest.mark.parametrize(
     "line",
     [

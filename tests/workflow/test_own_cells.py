@@ -1,5 +1,6 @@
-"""Seven files as users have them, of real cells: from the look at them to the page of clusters, through Snakemake."""
+"""Seven files as users have them, of real cells: from the look at them to the page and the book, through Snakemake."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,14 +106,21 @@ def project(tmp_path_factory):
     return copied(tmp_path_factory.mktemp("own") / "project")
 
 
+def look_at(project: Path, case: Callable[[], anndata.AnnData], changes: dict) -> list[str]:
+    """Look at a file; the words for Snakemake that name its configuration and the user's changes to it."""
+    name = case.__name__
+    case().write_h5ad(project / f"{name}.h5ad")
+    inspect(project / f"{name}.h5ad", project / f"{name}.yaml", name, overwrite=True, config=ROOT / "config.yaml")
+    (project / "small.yaml").write_text(yaml.safe_dump(changes))
+    return ["--configfile", f"{name}.yaml", "small.yaml"]
+
+
 def run_case(project: Path, case: Callable[[], anndata.AnnData]) -> tuple[dict, anndata.AnnData, pd.DataFrame]:
     """The settings that the look at a file finds, and through Snakemake the cells with clusters and the metrics."""
     name, model = case.__name__, CASES[case][1]
-    case().write_h5ad(project / f"{name}.h5ad")
-    inspect(project / f"{name}.h5ad", project / f"{name}.yaml", name, config=ROOT / "config.yaml")
-    (project / "small.yaml").write_text(yaml.safe_dump(small_changes(case)))
+    files = look_at(project, case, small_changes(case))
     metrics = f"results/runs/{name}/{model}/metrics.csv"
-    run = snakemake(project, "cells", metrics, "--configfile", f"{name}.yaml", "small.yaml", cores="1")
+    run = snakemake(project, "cells", metrics, *files, cores="1")
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-6000:]
     settings = yaml.safe_load((project / f"{name}.yaml").read_text())["datasets"][name]["settings"]
     return settings, anndata.read_h5ad(project / f"results/cells/{name}.h5ad"), pd.read_csv(project / metrics)
@@ -139,3 +147,16 @@ def test_a_file_of_cells_becomes_clusters_and_a_page(project, case):
     assert f"{cells.n_obs} cells" in html and ('id="labels-title"' in html) == ("label" in columns)
     assert {"elbo", "bound", "occupancy"} <= set(metrics["metric"])
     assert ("accuracy" in set(metrics["metric"])) == ("label" in columns)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("case", [unlabelled, two_conditions], ids=lambda case: case.__name__)
+def test_the_command_that_the_look_prints_ends_with_a_book(project, case):
+    """With every model and figure that the look proposes; only the networks and the thresholds are smaller."""
+    changes = small_changes(case)
+    del changes["tasks"][case.__name__]["models"]
+    everywhere = {"thesis": {"figures": {"comparison": "all"}}}
+    run = snakemake(project, "results", "results/thesis.pdf", *look_at(project, case, changes | everywhere), cores="2")
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-6000:]
+    assert (project / "results/thesis.pdf").stat().st_size > 1e6

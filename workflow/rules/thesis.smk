@@ -261,6 +261,7 @@ rule results:
         "results/tables/speed.tex",
         "results/numbers.tex",
         "results/claims.tex",
+        rules.cells.input if UPSTREAM else [],
 
 
 rule diagram:

@@ -73,6 +73,7 @@ def inspect(
         temporary.write_text(text, encoding="utf-8", newline="\n")
         check_config(merge_config(settings, read_yaml(temporary)))
     print(f"Written: {output}. Check it, then run:\n    {command}")
+    print(f"Then open results/cells/{key}.html. Without the word results it makes a book, too, which needs LaTeX.")
 
 
 def command_for(output: Path) -> str:

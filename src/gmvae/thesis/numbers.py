@@ -76,10 +76,12 @@ def fact_lines(facts_by_dataset: dict[str, dict[str, str]], tasks: dict) -> list
             "labels": labels_in_words(entry["labels"]),
             "components": str(entry["n_components"]),
         } | {f"held_{key}": latex_name(value) for key, value in held_out.items()}
+        settings |= {"sweep": ""} if entry.get("sweep") else {}
         task_facts[task] = facts_by_dataset.get(entry["dataset"], {}) | settings
+    of_study = {"study": {"sweep": ""}} if any("sweep" in facts for facts in task_facts.values()) else {}
     return [
         rf"\setfact{{{key}.{fact}}}{{{value}}}"
-        for key, facts in (facts_by_dataset | task_facts).items()
+        for key, facts in (facts_by_dataset | task_facts | of_study).items()
         for fact, value in facts.items()
     ]
 

@@ -157,12 +157,14 @@ def numbers_tasks(config: dict) -> dict[str, dict]:
         config: The checked configuration.
 
     Returns:
-        dataset, labels, n_components and where there is one held_out, by task in the study's order.
+        dataset, labels, n_components and where there is one held_out, by task in the study's order; and sweep, where a
+        sweep chose n_components.
     """
     held = {task: {"held_out": kind} for task, kind in held_out_types(config).items()}
     return {
         task: {key: config["tasks"][task][key] for key in ("dataset", "labels")}
         | {"n_components": plan.task_components(config, task)}
+        | ({} if isinstance(config["tasks"][task]["n_components"], int) else {"sweep": True})
         | held.get(task, {})
         for task in plan.tasks(config)
     }

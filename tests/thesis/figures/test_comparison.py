@@ -88,6 +88,18 @@ def test_comparison_fits_the_page(n_models):
     assert overlapping_texts(panel_figure(table, dict.fromkeys(models, 1), models)) == []
 
 
+def test_rows_without_labels_are_compared_by_what_needs_none(tmp_path, monkeypatch):
+    table = random_metrics(["vae"]).replace({"accuracy": "elbo", "purity": "occupancy"})
+    table = table[table["metric"].isin(["elbo", "occupancy", "objective"])]
+    table.to_csv(tmp_path / "metrics.csv", index=False)
+    figures = []
+    monkeypatch.setattr(style, "save_figure", lambda figure, output: figures.append(figure))
+    comparison.draw(tmp_path / "out.pdf", "digits", NAMES, tmp_path / "metrics.csv", ["vae"], [])
+    shown = table[table["split"] == "test"].groupby("metric")["value"]
+    for axes, measure in zip(figures[0].axes, ["elbo", "occupancy"], strict=True):
+        assert dots(axes)[0].ravel() == pytest.approx(shown.get_group(measure).to_numpy())
+
+
 def test_a_task_without_measures_is_refused(tmp_path):
     random_metrics(["vae"]).to_csv(tmp_path / "metrics.csv", index=False)
     with pytest.raises(Refused, match=r"metrics\.csv has no measure .* task other"):

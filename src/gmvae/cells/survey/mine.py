@@ -38,7 +38,7 @@ def write_entries(survey: Survey, key: str, command: str) -> str:
     name = json.dumps(key if not stem or unset_letters(stem) else stem, ensure_ascii=False)
     n_rows = len(file.cells) * kept_share(survey) * (1 - TEST_SHARE)
     k, reason = components_entry(label, n_rows)
-    models = ["truth"] * bool(label) + ["random", "pca", "pca_kmeans", "gmdvae"]
+    models = ["truth", "random"] * bool(label) + ["pca", "pca_kmeans", "gmdvae"]  # the controls bound scores of labels
     models += ["cgmdvae"] * bool(survey.chosen["condition"])
     epochs = choose_epochs(n_rows)
     lines = [

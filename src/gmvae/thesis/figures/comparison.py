@@ -15,6 +15,7 @@ from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import strips, style
 
 MEASURES = ("accuracy", "purity", "nmi", "ari", "silhouette")
+WITHOUT_LABELS = ("elbo", "bound", "reconstruction", "occupancy")  # of a task whose rows have none
 LINE_HEIGHT = 0.165  # inches, of a model's line
 SPLIT = "test"
 DOT = {"marker": "o", "markersize": 2.2, "alpha": 0.6, "markeredgewidth": 0}
@@ -33,6 +34,7 @@ def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str
 
     A bar marks the mean over seeds, a ring the seed with the best training objective. A model without a measure has an
     empty line in that panel. Controls have no line of their own: their means are dotted lines, where the axis reaches.
+    Where rows have no labels, the ELBO, its bound and the components in use take the place of the scores.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.
@@ -47,7 +49,9 @@ def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str
     """
     table = read_metrics(metrics)
     table = table[(table["task"] == task) & table["model"].isin(compared)]
-    scores = table[(table["split"] == SPLIT) & table["metric"].isin(MEASURES)]
+    of_split = table[table["split"] == SPLIT]
+    shown = MEASURES if of_split["metric"].isin(MEASURES).any() else WITHOUT_LABELS
+    scores = of_split[of_split["metric"].isin(shown)]
     if scores.empty:
         raise Refused(f"{metrics} has no measure of the test split of task {task}: leave the figure out for it")
     with_scores = [model for model in compared if model in set(scores["model"])]
@@ -65,7 +69,7 @@ def comparison_figure(scores: pd.DataFrame, picked: dict[str, int | None], names
         names: Display names of models and measures by their keys.
         models: The models from top to bottom.
     """
-    measures = [name for name in MEASURES if name in set(scores["metric"])]
+    measures = [name for name in (*MEASURES, *WITHOUT_LABELS) if name in set(scores["metric"])]
     figure = style.empty_figure(LINE_HEIGHT * len(models) + 0.75)
     grid = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
     seeds = sorted(scores["seed"].unique())
