@@ -26,8 +26,9 @@ from support.files_of_cells import (
 
 from gmvae.cells.inspect import inspect, survey_cells
 from gmvae.cells.survey.files import open_cells
-from gmvae.data.prepare import read_source
+from gmvae.data.prepare import prepare, read_source
 from gmvae.data.quality_control import measure_cells, mitochondrial_genes
+from gmvae.formats.quality import count_removals
 from gmvae.pipeline.config_checks import check_config
 from gmvae.pipeline.config_files import read_config
 from gmvae.pipeline.errors import Refused
@@ -245,8 +246,12 @@ def test_cells_without_a_label_are_left_out_and_said(tmp_path, capsys):
     assert (
         settings["drop_unlabelled"] is True and "30 of 700 cells have no label" in (tmp_path / "mine.yaml").read_text()
     )
-    assert read_source("h5ad", None, settings).n_obs == N - 30
-    assert "cells.h5ad: 30 of 700 cells have no label and are left out (drop_unlabelled)" in capsys.readouterr().out
+    prepare("h5ad", tmp_path / "out.h5ad", "Mine", settings=settings, test_share=0.2)
+    assert anndata.read_h5ad(tmp_path / "out.h5ad").n_obs == N - 30
+    assert "30 of 700 cells have no label and are left out (drop_unlabelled)" in capsys.readouterr().out
+    prepare("h5ad", tmp_path / "out.h5ad", "Mine", settings=settings, test_share=0.2, cells={"min_genes": 1})
+    removals = count_removals(anndata.read_h5ad(tmp_path / "out.h5ad").uns["quality"])
+    assert removals == {"unlabelled": 30}
 
 
 def test_thresholds_that_drop_many_cells_are_replaced(tmp_path):

@@ -71,7 +71,7 @@ def assemble_cells(
         counts: Raw counts [N, D].
         where: The file, for messages.
         likelihood: Likelihood of the counts.
-        drop_unlabelled: Whether to leave out cells without a label.
+        drop_unlabelled: Whether some cells may have no label; the step `prepare` leaves them out.
 
     Returns:
         Cells with their raw counts in layers["counts"].
@@ -84,7 +84,8 @@ def assemble_cells(
     adata = anndata.AnnData(obs=obs, var=pd.DataFrame(index=genes), layers={"counts": counts})
     adata.uns = {"likelihood": likelihood, "shape": np.array([], dtype=np.int64)}
     columns = {key: str(values.name) for key, values in annotations.items()}
-    return drop_gaps(adata, columns, where, drop_unlabelled)
+    check_annotations(adata.obs, columns, where, drop_unlabelled)
+    return adata
 
 
 def annotation_column(values: pd.Series) -> pd.Categorical:
@@ -100,18 +101,14 @@ def unique_names(names: pd.Index, table: str, where: str) -> pd.Index:
     return names.astype(str)
 
 
-def drop_gaps(adata: anndata.AnnData, columns: dict[str, str], where: str, drop_unlabelled: bool) -> anndata.AnnData:
-    """The cells without gaps in their annotations. Raises Refused for gaps other than labels that may be dropped."""
-    for key in adata.obs:
-        gaps = int(adata.obs[key].isna().sum())
+def check_annotations(obs: pd.DataFrame, columns: dict[str, str], where: str, drop_unlabelled: bool) -> None:
+    """Raise Refused where an annotation of the cells has gaps other than labels that may be dropped."""
+    for key in obs:
+        gaps = int(obs[key].isna().sum())
         if gaps and not (key == "label" and drop_unlabelled):
             remedy = "set drop_unlabelled: true, or fill them" if key == "label" else "fill them"
             column = f"{where}: {key} column '{columns[key]}'"
-            raise Refused(f"{column} has {gaps} gaps among {adata.n_obs} cells; {remedy}")
-    complete = adata.obs.notna().all(axis=1).to_numpy()
-    if not complete.all():
-        print(f"{where}: {(~complete).sum()} of {adata.n_obs} cells have no label and are left out (drop_unlabelled)")
-    return adata if complete.all() else adata[complete].copy()
+            raise Refused(f"{column} has {gaps} gaps among {len(obs)} cells; {remedy}")
 
 
 def read_annotations(path: str, barcodes: pd.Index, columns: dict[str, str | None]) -> dict[str, pd.Series]:

@@ -67,6 +67,10 @@ def prepare(
     check_keys("rows", rows, KEYS)
     settings = add_var_column(source, settings or {}, (cells or {}).get("mito_genes"), entry)
     adata = derive_set(read_source(source, raw, settings), source, raw, rows)
+    if (
+        cells is None and settings.get("drop_unlabelled") and "label" in adata.obs
+    ):  # with `cells`, they are counted below
+        adata = labelled_rows(adata)
     split = choose_split(adata, source, test_share, split_seed, rows)
     check_gaps(adata.obs, f"dataset {output.stem}", ANNOTATIONS if cells is None else ("condition", "batch"))
     if cells is not None:  # cells without a label are left out
@@ -179,6 +183,13 @@ def print_warnings(uns: dict, entry: str) -> None:
         reasons = reasons.replace("by unlabelled", "without a label")
         share = f"{n_removed} of {n} cells ({n_removed / n:.0%}), more than half"
         print(f"warning: {entry}: {share}, are removed: {reasons}; relax the thresholds if these cells are good")
+
+
+def labelled_rows(adata: anndata.AnnData) -> anndata.AnnData:
+    """The rows with a label; prints how many have none."""
+    has_label = adata.obs["label"].notna().to_numpy()
+    print(f"{(~has_label).sum()} of {len(has_label)} cells have no label and are left out (drop_unlabelled)")
+    return adata[has_label].copy()
 
 
 def print_untested_classes(obs: pd.DataFrame) -> None:

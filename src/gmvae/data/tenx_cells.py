@@ -73,7 +73,7 @@ def finish_cells(
         columns: For label, condition and batch, the name of the column of the table; None for none.
         where: The file, for messages.
         likelihood: Likelihood of the counts.
-        drop_unlabelled: Whether to leave out cells without a label.
+        drop_unlabelled: Whether some cells may have no label; the step `prepare` leaves them out.
         var_columns: Columns of var to keep.
 
     Returns:

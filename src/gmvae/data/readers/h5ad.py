@@ -39,7 +39,7 @@ def read(
         batch: Column of obs with the batches.
         counts: Where the raw counts are: X, raw, or the name of a layer.
         likelihood: Likelihood of the counts, negative_binomial or zero_inflated_negative_binomial.
-        drop_unlabelled: Whether to leave out cells without a label.
+        drop_unlabelled: Whether some cells may have no label; the step `prepare` leaves them out.
         var_columns: Columns of var to read too. The step prepare gives the one that `mito_genes` of an entry names.
         gene_names: Column of var with the names of the genes, such as symbols where the file has Ensembl's ids.
 
@@ -81,7 +81,7 @@ def read_store(
         columns: For label, condition and batch, the name of the column of obs; None for none.
         counts: Where the raw counts are.
         likelihood: Likelihood of the counts.
-        drop_unlabelled: Whether to leave out cells without a label.
+        drop_unlabelled: Whether some cells may have no label; the step `prepare` leaves them out.
         var_columns: Columns of var to read too.
         gene_names: Column of var with the names of the genes; None for the names that the file has.
 

@@ -45,7 +45,7 @@ def read(
         condition: Column of the annotations with the conditions.
         batch: Column of the annotations with the batches.
         likelihood: Likelihood of the counts, negative_binomial or zero_inflated_negative_binomial.
-        drop_unlabelled: Whether to leave out cells without a label.
+        drop_unlabelled: Whether some cells may have no label; the step `prepare` leaves them out.
         var_columns: Columns of var to keep: gene_ids or gene_symbols, feature_types.
 
     Returns:

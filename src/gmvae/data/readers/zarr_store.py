@@ -35,7 +35,7 @@ def read(
         batch: Column of obs with the batches.
         counts: Where the raw counts are: X, raw, or the name of a layer.
         likelihood: Likelihood of the counts, negative_binomial or zero_inflated_negative_binomial.
-        drop_unlabelled: Whether to leave out cells without a label.
+        drop_unlabelled: Whether some cells may have no label; the step `prepare` leaves them out.
         var_columns: Columns of var to read too. The step prepare gives the one that `mito_genes` of an entry names.
         gene_names: Column of var with the names of the genes, such as symbols where the store has Ensembl's ids.
 
