@@ -3,6 +3,7 @@
 `make test-storage` installs what this needs; elsewhere it skips. The store is moto's, a server on this machine.
 """
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from importlib.util import find_spec
 import pytest
 import yaml
 from support.checkout import TINY, copied, snakemake
+
+from gmvae.reference.archive import pack_files, task_files
+from gmvae.reference.unpack import unpack_archive
 
 NEEDED = ("boto3", "flask", "flask_cors", "moto", "snakemake_storage_plugin_s3")
 pytestmark = [
@@ -103,3 +107,18 @@ def test_a_study_in_a_store_has_the_bytes_of_a_local_one_and_is_finished_then(pr
     del made["results/seals.json"]  # of files on this disk, made by no job
     assert set(made) == set(stored)
     assert [name for name, path in made.items() if not name.endswith(TIMES) and path.read_bytes() != stored[name]] == []
+
+
+def test_an_archive_in_a_store_is_unpacked_from_a_signed_address(store, tmp_path):
+    run = "runs/toy_tiny/gmdvae"
+    (tmp_path / "made" / run).mkdir(parents=True)
+    for name in ("weights.safetensors", "history.csv", "provenance.json"):
+        (tmp_path / "made" / run / name).write_text(f"content of {name}")
+    archive = tmp_path / "toy_tiny.tar.gz"
+    pack_files(task_files("toy_tiny", tmp_path / "made"), tmp_path / "made", archive)
+    store.create_bucket(Bucket="archives")
+    store.upload_file(str(archive), "archives", archive.name)
+    place = {"Bucket": "archives", "Key": archive.name}
+    address = store.generate_presigned_url("get_object", Params=place, ExpiresIn=60)
+    unpack_archive(address, tmp_path / "taken", hashlib.sha256(archive.read_bytes()).hexdigest())
+    assert (tmp_path / "taken" / run / "history.csv").read_text() == "content of history.csv"
