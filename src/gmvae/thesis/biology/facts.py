@@ -9,6 +9,7 @@ SHARING = 0.5  # of their best marker genes, from which two clusters are said to
 ONE_SIDED = 0.9  # of the cells of a cluster, from which a condition is said to fill it
 COMMON = 0.8  # of the conditions and batches: one with more cells than this fills clusters by itself
 MISSED = 0.5  # recall below which a type is said to be missed
+PERFECT = 0.995  # share of right test cells from which clusters are the types: a picture of both is a diagonal
 FEWEST = 5  # test cells of such a type
 LISTED = 6  # entries of a list in the text
 
@@ -89,6 +90,7 @@ def type_facts(recall: pd.DataFrame, values: dict[str, float]) -> dict[str, str]
     if "right" in values and pd.notna(values.get("ece")):
         facts |= {"ece": latex_number(values["ece"], 3), "n_test": rf"\num{{{int(values['n_test'])}}}"}
         facts |= {"right": percent(values["right"]), "confidence": percent(values["confidence"])}
+        facts |= {"perfect": ""} if values["right"] >= PERFECT else {}
         if pd.notna(values.get("ece_sd")):
             facts["ece_spread"] = rf"{latex_number(values['ece_mean'], 3)}\,$\pm$\,{latex_number(values['ece_sd'], 3)}"
         facts["overconfident" if values["confidence"] > values["right"] else "underconfident"] = ""
