@@ -64,7 +64,7 @@ def unclustered_spaces(scores: pd.DataFrame) -> set[str]:
         scores: One row for each model, seed and metric, with the column value.
     """
     table = scores.pivot_table(index="model", columns=["metric", "seed"], values="value")
-    if "silhouette" not in table or "accuracy" not in table and "purity" not in table:
+    if "silhouette" not in table or ("accuracy" not in table and "purity" not in table):
         return set()
     is_clustered = table.drop(columns="silhouette", level="metric").notna().any(axis=1)
     spaces = table["silhouette"].round(9).apply(tuple, axis=1)
