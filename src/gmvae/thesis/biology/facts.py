@@ -106,6 +106,11 @@ def composition_facts(composition: pd.DataFrame) -> dict[str, str]:
         rows = zip(filling["cluster"], filling["share"], filling["value"], strict=True)
         parts = [f"{k} ({percent(share)} {latex_name(str(value))})" for k, share, value in rows]
         facts |= {f"filled_{kind}": word_list(parts)} if parts else {}
+        others = table[~table["cluster"].isin(filling["cluster"]) & (table["value"] == table["value"].iloc[0])]
+        if table["value"].nunique() == 2 and parts and len(others):
+            low, high, overall = others["share"].min(), others["share"].max(), others["overall"].iloc[0]
+            value = latex_name(str(table["value"].iloc[0]))
+            facts[f"mixed_{kind}"] = f"{percent(low)} to {percent(high)} are {value}, of all cells {percent(overall)}"
     return facts
 
 
