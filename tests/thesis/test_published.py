@@ -99,9 +99,20 @@ def test_our_mean_is_above_below_within_or_equal_to_a_published_value(metrics, l
     ],
 )
 def test_an_aim_is_reached_or_missed_by_its_statistic(metrics, statistic, low, verdict):
-    text, judged = list_rows(metrics, row(kind="aim", statistic=statistic, low=low))
-    assert judged.verdict.item() == verdict
-    assert ("not measured" if verdict == "open" else verdict) in text
+    text, judged = list_rows(metrics, row(), row(kind="aim", statistic=statistic, low=low))
+    assert judged.verdict.iloc[1] == verdict
+    assert ("not measured" if verdict == "open" else verdict) in text.partition("Aim:")[2]
+
+
+def test_a_value_of_the_draft_stands_apart_from_those_of_others(metrics):
+    drafts = row(kind="draft", low="0.90", high="0.95", what="by hand"), row(kind="draft", low="0.8")
+    text, _ = list_rows(metrics, row(what="Others"), *drafts)
+    assert r"Ours is above: Others, 0.5. \textit{The author's draft:} 0.90 to 0.95 (by hand); 0.8." in text
+
+
+def test_drafts_and_aims_alone_have_no_entry(metrics):
+    text, judged = list_rows(metrics, row(kind="draft"), row(kind="aim"))
+    assert r"\let\publishedrows\empty" in text and len(judged) == 2
 
 
 def test_other_models_of_the_study_are_in_the_csv_if_they_were_run(metrics):
@@ -137,7 +148,7 @@ def test_rows_of_tasks_outside_the_study_are_left_out(metrics):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"kind": "rumour"}, "line 2: .*kind 'rumour'.*published, here, aim"),
+        ({"kind": "rumour"}, "line 2: .*kind 'rumour'.*published, draft, here, aim"),
         (
             {"kind": "aim", "statistic": "best"},
             "line 2: .*statistic 'best'.*mean, picked, min, max",
@@ -161,8 +172,9 @@ def test_other_columns_are_refused(tmp_path):
 def test_every_source_is_in_the_bibliography():
     bibliography = (ROOT / "thesis/references.bib").read_text(encoding="utf-8")
     keys = set(re.findall(r"^@\w+\{([^,]+),", bibliography, re.MULTILINE))
-    cited = set(read_published(TABLE).source) - {""}
-    assert cited and cited <= keys
+    table = read_published(TABLE)
+    assert set(table.source[table.kind == "published"]) <= keys
+    assert set(table.source[table.kind != "published"]) == {""}
 
 
 def test_every_row_is_of_a_task_and_of_models_that_the_config_has():

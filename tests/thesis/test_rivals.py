@@ -43,7 +43,14 @@ def test_only_tasks_of_the_study_have_rows_and_without_any_all_macros_are_empty(
     text, table = tabulated(tmp_path, rows, tasks=["u"])
     assert set(table.task) == {"u"} and "scANVI" in text and "scVI + Leiden" not in text
     text, table = tabulated(tmp_path, rows, tasks=["v"])
-    assert table.empty and text.count(r"\empty") == 5
+    assert table.empty and text.count(r"\empty") == 6
+
+
+def test_a_task_without_another_package_has_no_rows(tmp_path):
+    rows = lines("t", "pca50_leiden", [0.5]) + lines("t", "gmdvae", [0.6]) + lines("u", "harmony_leiden", [0.6])
+    text, table = tabulated(tmp_path, rows)
+    assert set(table.task) == {"u"} and r"\let\rivallabels\empty" in text
+    assert "scANVI" in tabulated(tmp_path, lines("u", "scanvi", [0.6]))[0].partition("rivallabels")[2]
 
 
 def test_the_sentence_sets_the_conditional_model_beside_the_best_rival_by_mean(tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 import pytest
 from support.drawing import overlapping_texts
 from support.findings import LABELS, made_up_cells, made_up_tables
@@ -10,7 +11,7 @@ from gmvae.cells.exports import FINDINGS
 from gmvae.formats.writing import write_csv
 from gmvae.pipeline.errors import Refused
 from gmvae.pipeline.sources import ROOT
-from gmvae.thesis.biology.facts import cell_facts, word_list
+from gmvae.thesis.biology.facts import cell_facts, composition_facts, word_list
 from gmvae.thesis.biology.story import cell_figures, tell_cells
 
 FIGURES = {"summary", "map", "markers", "types", "composition", "changes", "predictions"}
@@ -48,8 +49,15 @@ def test_every_fact_that_the_section_quotes_is_there_and_every_condition_is_know
     # what depends on the numbers: the other outcomes of the same tables
     tables["findings"]["value"] = [0.9, 4, 0.9, 0.52, 0.55, 0.51, 0.5, 40, 0.1, 29, 0.7, 0.8, 0.1, 0.02]
     produced |= set(cell_facts(tables))
+    tables["findings"].loc[tables["findings"]["measure"] == "right", "value"] = 1.0
+    produced |= set(cell_facts(tables))
     tables["findings"]["value"] = [0.9, 4, 0.9, 0.52, 0.7, 0.66, 0.5, 40, 0.1, 29, 0.7, 0.8, 0.1, 0.02]
-    produced |= set(cell_facts(tables)) | {"filled_batch"} | {f"figure.{name}" for name in FIGURES} | {"in_full"}
+    produced |= (
+        set(cell_facts(tables))
+        | {"filled_batch", "mixed_condition"}
+        | {f"figure.{name}" for name in FIGURES}
+        | {"in_full"}
+    )
     asked = set(re.findall(r"#1\.cells\.([\w.]+)\}", text)) | {
         f"figure.{name}" for name in re.findall(r"\\cellfigure\{#1\}\{(\w+)\}", text)
     }
@@ -64,11 +72,23 @@ def test_facts_follow_the_tables():
     assert facts["missed"].startswith(r"B \& <b>\_1 (\qty{20}{\percent}, taken for CD14+ Monocyte")
     assert facts["filled_condition"].count("control") == 4 and "filled_batch" not in facts
     assert facts["n_everywhere"] == r"\num{5}" and "gene\\_6" in facts["everywhere"]
+    assert "perfect" not in facts
     assert "overconfident" in facts and "recognised" in facts and "mostly_prior" in facts and "too_small" in facts
     tables["shared_markers"]["share"] = 0.1
     assert "sharing" not in cell_facts(tables)
     bare = cell_facts(made_up_tables(labels=False, conditions=False))
     assert not {"recall", "ece", "changes", "has_condition", "n_typed"} & set(bare) and "suggested" in bare
+
+
+def test_clusters_that_no_condition_fills_have_a_range_of_shares():
+    shares = {"0": 0.95, "1": 0.3, "2": 0.6}
+    rows = [("condition", value, k, 0.4) for k in shares for value in ("ctrl", "stim")]
+    table = pd.DataFrame(rows, columns=["kind", "value", "cluster", "overall"])
+    table["share"] = [share if value == "ctrl" else 1 - share for (_, value, k, _) in rows for share in [shares[k]]]
+    table.loc[table["value"] == "stim", "overall"] = 0.6
+    text = composition_facts(table)["mixed_condition"]
+    assert text == r"\qty{30}{\percent} to \qty{60}{\percent} are ctrl, of all cells \qty{40}{\percent}"
+    assert "mixed_condition" not in composition_facts(table[table["cluster"] == "0"])
 
 
 def test_a_long_list_says_how_many_more_there_are():

@@ -66,6 +66,17 @@ def test_the_picked_seed_is_the_first_with_the_best_training_objective(tmp_path,
     assert rings(figures[1].axes[0]) == []
 
 
+def test_a_space_that_a_clustering_repeats_has_no_line_of_its_own():
+    table = random_metrics(["ae", "ae_kmeans", "vae"])
+    is_space = table["metric"] == "silhouette"
+    same = table.loc[is_space & (table["model"] == "ae"), "value"].to_numpy()
+    table.loc[is_space & (table["model"] == "ae_kmeans"), "value"] = same
+    table = table[is_space | (table["model"] == "ae_kmeans")]
+    scores = table[table["split"] == "test"]
+    assert comparison.unclustered_spaces(scores) == {"ae"}  # the other space has nothing else in the figure
+    assert comparison.unclustered_spaces(scores[scores["metric"] != "silhouette"]) == set()
+
+
 def test_controls_are_lines_at_their_means_and_do_not_widen_the_axis(tmp_path, monkeypatch):
     table = random_metrics(["vae", "random"])
     values = table["value"].where(table["model"] == "vae", 9 * table["value"])

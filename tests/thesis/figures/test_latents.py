@@ -32,6 +32,22 @@ def test_components_take_the_colours_of_their_classes():
     assert not np.array_equal(latents.latent_panels(adata, other_seed, {"gmdvae": run}, NAMES)[1].groups, truth)
 
 
+def test_components_that_are_the_classes_have_no_panel_of_their_own():
+    adata = striped_images()
+    run, table = random_latent(adata, "gmdvae", 4), random_projection(adata, ["gmdvae"])
+    run.obs["cluster_0"] = adata.obs["label"].cat.codes.to_numpy().astype(int)
+    panels = latents.latent_panels(adata, table, {"gmdvae": run}, NAMES)
+    assert latents.without_repeats(panels) == panels[:1]
+    run.obs["cluster_0"] = 0
+    panels = latents.latent_panels(adata, table, {"gmdvae": run}, NAMES)
+    assert latents.without_repeats(panels) == panels
+
+
+def test_the_figure_shows_a_choice_of_models_where_a_task_has_them():
+    assert latents.choose_models(["pca", "ae", "vae", "gmvae", "gmdvae"]) == ["pca", "vae", "gmdvae"]
+    assert latents.choose_models(["ae", "gmvae", "gmdvae"]) == ["ae", "gmvae", "gmdvae"]
+
+
 def test_rows_are_found_by_name_in_any_order():
     adata = striped_images()
     table = random_projection(adata, ["vae"]).iloc[::-3]

@@ -9,6 +9,7 @@ SHARING = 0.5  # of their best marker genes, from which two clusters are said to
 ONE_SIDED = 0.9  # of the cells of a cluster, from which a condition is said to fill it
 COMMON = 0.8  # of the conditions and batches: one with more cells than this fills clusters by itself
 MISSED = 0.5  # recall below which a type is said to be missed
+PERFECT = 0.995  # share of right test cells from which clusters are the types: a picture of both is a diagonal
 FEWEST = 5  # test cells of such a type
 LISTED = 6  # entries of a list in the text
 
@@ -89,6 +90,7 @@ def type_facts(recall: pd.DataFrame, values: dict[str, float]) -> dict[str, str]
     if "right" in values and pd.notna(values.get("ece")):
         facts |= {"ece": latex_number(values["ece"], 3), "n_test": rf"\num{{{int(values['n_test'])}}}"}
         facts |= {"right": percent(values["right"]), "confidence": percent(values["confidence"])}
+        facts |= {"perfect": ""} if values["right"] >= PERFECT else {}
         if pd.notna(values.get("ece_sd")):
             facts["ece_spread"] = rf"{latex_number(values['ece_mean'], 3)}\,$\pm$\,{latex_number(values['ece_sd'], 3)}"
         facts["overconfident" if values["confidence"] > values["right"] else "underconfident"] = ""
@@ -104,6 +106,11 @@ def composition_facts(composition: pd.DataFrame) -> dict[str, str]:
         rows = zip(filling["cluster"], filling["share"], filling["value"], strict=True)
         parts = [f"{k} ({percent(share)} {latex_name(str(value))})" for k, share, value in rows]
         facts |= {f"filled_{kind}": word_list(parts)} if parts else {}
+        others = table[~table["cluster"].isin(filling["cluster"]) & (table["value"] == table["value"].iloc[0])]
+        if table["value"].nunique() == 2 and parts and len(others):
+            low, high, overall = others["share"].min(), others["share"].max(), others["overall"].iloc[0]
+            value = latex_name(str(table["value"].iloc[0]))
+            facts[f"mixed_{kind}"] = f"{percent(low)} to {percent(high)} are {value}, of all cells {percent(overall)}"
     return facts
 
 

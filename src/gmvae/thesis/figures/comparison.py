@@ -18,14 +18,15 @@ MEASURES = ("accuracy", "purity", "nmi", "ari", "silhouette")
 WITHOUT_LABELS = ("elbo", "bound", "reconstruction", "occupancy")  # of a task whose rows have none
 LINE_HEIGHT = 0.165  # inches, of a model's line
 SPLIT = "test"
-DOT = {"marker": "o", "markersize": 2.2, "alpha": 0.6, "markeredgewidth": 0}
+DOT = {"marker": "o", "markersize": 2.6, "alpha": 0.75, "markeredgewidth": 0}
 CONTROL = {"color": style.GREY, "linestyle": ":", "linewidth": 0.9}
+RING_COLOUR = "0.25"  # of no model
 RING = {  # around the picked seed
     "marker": "o",
     "markersize": 4.5,
     "markerfacecolor": "none",
-    "markeredgewidth": 0.9,
-    "markeredgecolor": style.colour(5),
+    "markeredgewidth": 0.6,
+    "markeredgecolor": RING_COLOUR,
 }
 
 
@@ -54,10 +55,24 @@ def draw(output: Path, task: str, names: dict, metrics: Path, compared: list[str
     scores = of_split[of_split["metric"].isin(shown)]
     if scores.empty:
         raise Refused(f"{metrics} has no measure of the test split of task {task}: leave the figure out for it")
-    with_scores = [model for model in compared if model in set(scores["model"])]
+    with_scores = [model for model in compared if model in set(scores["model"]) - unclustered_spaces(scores)]
     models = [model for model in with_scores if model not in controls] or with_scores
     picked = {model: picked_seed(table, task, model) for model in models}
     style.save_figure(comparison_figure(scores, picked, names, models), output)
+
+
+def unclustered_spaces(scores: pd.DataFrame) -> set[str]:
+    """The models that have a silhouette only, which a clustering of the same space repeats in its own line.
+
+    Args:
+        scores: One row for each model, seed and metric, with the column value.
+    """
+    table = scores.pivot_table(index="model", columns=["metric", "seed"], values="value")
+    if "silhouette" not in table or ("accuracy" not in table and "purity" not in table):
+        return set()
+    is_clustered = table.drop(columns="silhouette", level="metric").notna().any(axis=1)
+    spaces = table["silhouette"].round(9).apply(tuple, axis=1)
+    return set(table.index[~is_clustered & spaces.isin(set(spaces[is_clustered]))])
 
 
 def comparison_figure(scores: pd.DataFrame, picked: dict[str, int | None], names: dict, models: list[str]) -> Figure:
@@ -81,7 +96,7 @@ def comparison_figure(scores: pd.DataFrame, picked: dict[str, int | None], names
             has_look = has_line & (scores["model"].map(style.model_colour) == look)
             strips.plot_seeds(axes, scores[has_look], models, seeds, look, **DOT)
         strips.plot_means(axes, scores[has_line], models, LINE_HEIGHT)
-        strips.plot_seeds(axes, scores[has_line & is_picked], models, seeds, style.colour(5), **RING)
+        strips.plot_seeds(axes, scores[has_line & is_picked], models, seeds, RING_COLOUR, **RING)
         strips.finish_strips(axes, models, names)
         set_measure_range(axes, scores.loc[has_line, "value"])
         for level in scores[is_shown & ~has_line].groupby("model")["value"].mean():

@@ -21,6 +21,10 @@ COLUMNS = {3: 8, 4: 8, 6: 7, 8: 6, 10: 5}
 HEIGHT = 4.8  # inches: leaves half a page for another figure
 POINTS = 40_000  # in the whole figure, so that a reader opens the PDF at once
 CONTROLS = ("truth", "random")
+# The models that are drawn where a task has some of them: one without a network, one with a round prior, and mixtures.
+# More panels would be smaller and look alike.
+SHOWN = ("pca", "vae", "idec", "vade", "gmdvae", "m2")
+ALIKE = 0.99  # share of points from which components are the classes, and their panel would be the same again
 
 
 def draw(
@@ -30,7 +34,7 @@ def draw(
 
     The plane is the UMAP of the picked seed. A component has the colour of the class that it matches; components
     without a class have colours of their own. Models that share a latent share the panel of the classes. Controls are
-    left out.
+    left out, and of a task with two or more models of SHOWN all others.
 
     Args:
         output: The .pdf to write; the .svg gets the same name.
@@ -50,10 +54,17 @@ def draw(
     without_controls = [model for model in models if runs[model].uns.get("baseline") not in CONTROLS]
     if not without_controls:
         raise Refused(f"task {task}: no model but controls is left to draw; leave the figure `latents` out for it")
-    groups = group_by_coordinates(table, without_controls)
+    groups = group_by_coordinates(table, choose_models(without_controls))
     blocks = [latent_panels(adata, table, {model: runs[model] for model in group}, names) for group in groups]
+    blocks = [without_repeats(panels) for panels in blocks]
     classes = list(adata.obs["label"].cat.categories) if "label" in adata.obs else []
     style.save_figure(latent_figure(blocks, classes), output)
+
+
+def choose_models(models: list[str]) -> list[str]:
+    """The models of SHOWN among these, in their order; all of them where fewer than two are there."""
+    chosen = [model for model in models if model in SHOWN]
+    return chosen if len(chosen) > 1 else models
 
 
 def group_by_coordinates(table: pd.DataFrame, models: list[str]) -> list[list[str]]:
@@ -99,6 +110,12 @@ def latent_panels(
     if not panels:
         panels.append(Panel(points, np.zeros(len(points), dtype=int), style.display_name(names, first), "", []))
     return panels
+
+
+def without_repeats(panels: list[Panel]) -> list[Panel]:
+    """The panels of one latent without components that are the classes: a second panel would show nothing new."""
+    first = panels[0]
+    return [first, *(panel for panel in panels[1:] if np.mean(panel.groups == first.groups) < ALIKE)]
 
 
 def component_numbers(adata: anndata.AnnData, cluster: np.ndarray, n_components: int) -> np.ndarray:

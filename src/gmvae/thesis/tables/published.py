@@ -6,6 +6,7 @@ The rows are hand-written, thesis/published.csv, one for each value; rows of one
     measure    a metric of results/metrics.csv
     ours       the model that is compared with the values
     kind       published: a value of others, `low` or `low` to `high`, with `spread` where they have one
+               draft: a value of the author's own draft, which nobody else has checked
                here: another model of this study, named in `low`, for comparison
                aim: what ours should reach: a number in `low`, or the mean of the model that it names
     statistic  of an aim: mean, picked (the seed picked by its objective) or min over seeds, to be reached; or max over
@@ -28,7 +29,8 @@ from gmvae.thesis.tables.published_rows import published_rows
 
 COLUMNS = ["task", "title", "measure", "ours", "kind", "statistic", "low", "high", "spread", "what", "source"]
 MEASURED = ["split", "n_components", "n_seeds", "mean", "sd", "min", "max", "picked", "threshold", "verdict"]
-KINDS = ("published", "here", "aim")
+KINDS = ("published", "draft", "here", "aim")
+QUOTED = ("published", "draft")  # kinds whose `low` is a number
 STATISTICS = ("mean", "picked", "min", "max")
 ROUNDING = 1e-9
 
@@ -85,9 +87,8 @@ def row_fault(row: dict) -> str:
     if row["kind"] == "aim" and row["statistic"] not in STATISTICS:
         return f"found statistic {row['statistic']!r} of an aim; allowed: {', '.join(STATISTICS)}"
     for key in ("low", "high", "spread"):
-        needed = key == "low" and row["kind"] == "published"
-        if row["kind"] == "published" and parse_number(row[key]) is None and (needed or row[key]):
-            return f"found {key} {row[key]!r} of a published value; allowed: a number"
+        if row["kind"] in QUOTED and parse_number(row[key]) is None and (key == "low" or row[key]):
+            return f"found {key} {row[key]!r} of a {row['kind']} value; allowed: a number"
     empty = [key for key in ("task", "measure", "ours", "low") if not row[key]]
     return f"{', '.join(empty)} empty; allowed: an entry in every row" if empty else ""
 

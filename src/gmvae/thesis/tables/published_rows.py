@@ -22,7 +22,10 @@ AIMS = {  # what an aim demands, by its statistic
 
 
 def published_rows(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
-    r"""The macro \publishedrows: an entry for each task and measure that others have a value of, or that has an aim.
+    r"""The macro \publishedrows: an entry for each task and measure that is quoted, or that has an aim.
+
+    It is empty where others have published nothing on the study's tasks: what the author drafted or aimed at is not
+    enough for a section of its own.
 
     Args:
         rows: The judged rows of step `published`, a column for each of its columns.
@@ -32,7 +35,7 @@ def published_rows(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
     Returns:
         The lines of a LaTeX file.
     """
-    by_measure = rows.groupby(["task", "measure"], sort=False)
+    by_measure = rows.groupby(["task", "measure"], sort=False) if (rows.kind == "published").any() else ()
     blocks = [published_block(table, tasks, names) for _, table in by_measure if (table.kind != "here").any()]
     lines = [header_line("gmvae.thesis.tables.published"), define_macro("publishedrows", "\n".join(blocks))]
     return "\n".join(lines) + "\n"
@@ -48,6 +51,8 @@ def published_block(rows: pd.DataFrame, tasks: dict, names: dict) -> str:
     for verdict, words in RELATIONS.items():
         values = [published_value(row) for row in published[published.verdict == verdict].itertuples()]
         sentences += [f"{words} {'; '.join(values)}."] if values else []
+    drafted = [drafted_value(row) for row in rows[rows.kind == "draft"].itertuples()]
+    sentences += [rf"\textit{{The author's draft:}} {'; '.join(drafted)}."] if drafted else []
     sentences += [aim_sentence(row, names) for row in rows[rows.kind == "aim"].itertuples()]
     parts = block_heading(ours, tasks, names), our_value(ours, names), " ".join(sentences)
     return r"\publishedentry" + "".join(f"{{{part}}}" for part in parts)
@@ -77,9 +82,18 @@ def our_value(row, names: dict) -> str:
 
 def published_value(row) -> str:
     """A published value, with the digits that it was published with, its owner and its source."""
-    value = row.low + (f" to {row.high}" if row.high else "") + (rf"\,$\pm$\,{row.spread}" if row.spread else "")
     citation = rf"~\cite{{{row.source}}}" if row.source else ""
-    return f"{latex_text(row.what)}{citation}, {value}"
+    return f"{latex_text(row.what)}{citation}, {quoted_value(row)}"
+
+
+def drafted_value(row) -> str:
+    """A value of the author's draft, and what has to be known of it."""
+    return quoted_value(row) + (f" ({latex_text(row.what)})" if row.what else "")
+
+
+def quoted_value(row) -> str:
+    """A number or a range with the digits of its source, and the spread where it has one."""
+    return row.low + (f" to {row.high}" if row.high else "") + (rf"\,$\pm$\,{row.spread}" if row.spread else "")
 
 
 def aim_sentence(row, names: dict) -> str:

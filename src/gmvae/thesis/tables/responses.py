@@ -10,6 +10,7 @@ from gmvae.formats.writing import write_csv, write_text
 from gmvae.metrics.catalogue import RESPONSE_MEASURES, RESPONSE_TARGETS, RESPONSE_WAYS, decimals
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
+from gmvae.thesis.tables.response_words import response_words
 from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
 from gmvae.thesis.typeset import TABLE_LETTERS, latex_name, latex_number
 
@@ -50,6 +51,7 @@ def tabulate_responses(metrics: Path, held: dict, names: dict, output: Path) -> 
     panels = [response_panel(summaries, measure, types, names) for measure in BY_TYPE]
     lines.append(define_macro("responsesbytype", "\n\\par\\medskip\n".join(panels)))
     lines.append(define_macro("responsemeans", means_panel(summaries, names)))
+    lines.append(define_macro("responsewords", response_words(summaries, names)))
     write_text("\n".join(lines) + "\n", output)
     write_csv(summaries, output.with_suffix(".csv"))
 

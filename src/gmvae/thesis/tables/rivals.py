@@ -31,7 +31,9 @@ COLUMNS = {"task", "model", "seed", "split", *MEASURES, "settings", "versions", 
 
 
 def tabulate_rivals(rivals: list[Path], tasks: list[str], names: dict, output: Path) -> None:
-    r"""Write \rivalpanel, \rivalwords, \rivalversions, \rivalseeds and \rivalepochs; \empty where no task has a line.
+    r"""Write \rivalpanel, \rivalwords, \rivalversions, \rivalseeds, \rivalepochs and \rivallabels.
+
+    They are \empty where no task has a line of another package.
 
     Args:
         rivals: The measured values, results/reference/rivals.csv; no file where they are not checked out.
@@ -43,7 +45,8 @@ def tabulate_rivals(rivals: list[Path], tasks: list[str], names: dict, output: P
         Refused: The table lacks a column.
     """
     table = pd.concat([read_rivals(path) for path in rivals] or [pd.DataFrame(columns=sorted(COLUMNS))])
-    table = table[table.task.isin(tasks) & (table.split == "test")]
+    compared = set(table.task[table.model.isin(RIVALS.keys() - {START})])
+    table = table[table.task.isin(compared & set(tasks)) & (table.split == "test")]
     names = names | RIVALS
     summaries = summarise_rivals(table, tasks, names)
     write_text(
@@ -91,6 +94,7 @@ def rival_macros(table: pd.DataFrame, summaries: pd.DataFrame, names: dict) -> l
         define_macro("rivalversions", latex_text("; ".join(sorted(of_rivals.versions.dropna().unique())))),
         define_macro("rivalseeds", ", ".join(map(str, sorted(of_rivals.seed.unique())))),
         define_macro("rivalepochs", " or ".join(map(str, epochs))),
+        define_macro("rivallabels", RIVALS["scanvi"] if "scanvi" in set(of_rivals.model) else ""),
     ]
 
 
