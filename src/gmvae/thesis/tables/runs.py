@@ -137,6 +137,8 @@ def setting_text(value: object) -> str:
     """A setting's value as plain text."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, list):
+        return " and ".join(map(setting_text, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
