@@ -71,6 +71,10 @@ REFUSALS = {
         "digits",
     ),
     "letters of another script": ("models.vae.name", "Клетки", "models.vae.name", "the letter К (U+041A) in ", ""),
+    "an institution without a name": ("thesis.institution", None, "thesis.institution", "nothing", ""),
+    "an empty degree": ("thesis.degree", "", "thesis.degree", '""', ""),
+    "a degree that LaTeX cannot set": ("thesis.degree", "学位", "thesis.degree", "the letter 学 (U+5B66) in ", ""),
+    "a mistyped degree": ("thesis.degre", "MSc", "thesis.degre", "an unknown key", "degree"),
     "a sign that LaTeX has not": ("thesis.author", "A 😀", "thesis.author", "the letter 😀 (U+1F600) in ", ""),
     "a letter with two accents": (
         "names.accuracy",

@@ -10,7 +10,7 @@ from matplotlib.text import Text
 
 from gmvae.formats.latent import showcase_rows
 
-NAMES = {"gmdvae": "GMΔVAE", "pca": "PCA", "accuracy": "Accuracy", "kl_z": "KL of z"}
+NAMES = {"gmdvae": "GMΔVAE", "pca": "PCA", "accuracy": "Accuracy", "kl_z": "KL_z"}
 
 
 def striped_images(n=120, n_classes=4, long=False):

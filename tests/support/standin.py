@@ -16,14 +16,13 @@ from gmvae.pipeline.plan import (
     n_components,
     response_models,
     seeds,
-    study_entry,
     tasks,
     thesis_figures,
 )
 from gmvae.pipeline.sources import ROOT
 from gmvae.thesis.claims import check_claims
 from gmvae.thesis.numbers import write_numbers
-from gmvae.thesis.rule_options import claims_options
+from gmvae.thesis.rule_options import claims_options, title_page
 from gmvae.thesis.tables.published import list_published
 from gmvae.thesis.tables.responses import tabulate_responses
 from gmvae.thesis.tables.rivals import tabulate_rivals
@@ -131,12 +130,9 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
         components = {model: n_components(config, task, model) for model in of_task}
         kept = [model for model in CONTROLS if model in of_task]
         tabulate_task(made / "metrics.csv", task, of_task, kept, components, shown, made / "tables" / f"{task}.tex")
-    front = {key: config["thesis"][key] for key in ("author", "place", "date")} | {
-        "study": study_entry(config)["title"]
-    }
     asked = {task: config["tasks"][task] | {"held_out": held_out_type(config, task)} for task in tasks(config)}
     figures = [f"{task}/{figure}" for task, figure in thesis_figures(config)]
-    write_numbers(made / "metrics.csv", data, asked, figures, shown, front, made / "numbers.tex")
+    write_numbers(made / "metrics.csv", data, asked, figures, shown, title_page(config), made / "numbers.tex")
     held = {task: entry["held_out"] for task, entry in asked.items() if entry["held_out"]}
     if held:
         tabulate_responses(made / "metrics.csv", held, shown, made / "tables" / "responses.tex")

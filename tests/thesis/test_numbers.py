@@ -7,6 +7,7 @@ import pytest
 
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.numbers import largest_share_error, rank_text, write_numbers
+from gmvae.thesis.rule_options import title_page
 from gmvae.thesis.typeset import format_fixed, labels_in_words, latex_number, latex_text, lower_first
 
 NAMES = {"a": "Model α_1", "t": "Task", "negative_binomial": "negative binomial"}
@@ -192,3 +193,11 @@ def test_a_run_with_an_elbo_has_its_whole_divergence(folder):
     pd.concat([metrics(), pd.DataFrame(rows, columns=metrics().columns)]).to_csv(folder / "metrics.csv", index=False)
     write_numbers(folder / "metrics.csv", [folder / "d.h5ad"], TASKS, [], NAMES, FRONT, folder / "numbers.tex")
     assert r"\setresult{t.a.divergence.mean}{\num{3.50}}" in (folder / "numbers.tex").read_text()
+
+
+def test_the_title_page_has_institution_and_degree_where_they_are_known():
+    thesis = {"author": "A", "place": "B", "date": "C", "claims": "fail"}
+    config = {"thesis": thesis, "study": "s", "studies": {"s": {"title": "T"}}}
+    assert title_page(config) == {"author": "A", "date": "C", "place": "B", "study": "T"}
+    known = {"institution": "A University", "degree": "Master of Science"}
+    assert title_page(config | {"thesis": thesis | known}) == title_page(config) | known

@@ -231,6 +231,20 @@ def test_an_unknown_result_is_an_error_by_name(small, tmp_path, capsys):
 @pytest.mark.latex
 @needs_latex
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
+@pytest.mark.parametrize("known", [{}, {"institution": "A University", "degree": "Master of Science"}])
+def test_the_title_page_shows_institution_and_degree_where_they_are_known(small, tmp_path, known):
+    numbers = tmp_path / "results" / "numbers.tex"
+    lines = [rf"\setmeta{{{key}}}{{{text}}}" for key, text in known.items()]
+    numbers.write_text("\n".join([source(numbers), *lines]))
+    page = source(BOOK / "front" / "title.tex").partition(r"\thispagestyle{empty}")[0]
+    text = text_of(typeset_book(tmp_path, small(page)))
+    assert CONFIG["thesis"]["author"] in text
+    assert ("for the degree of Master of Science" in text) == ("A University" in text) == bool(known)
+
+
+@pytest.mark.latex
+@needs_latex
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
 def test_versus_names_the_difference_of_two_results(small, tmp_path):
     values = {"high": (0.9, 0.01), "low": (0.5, 0.02), "near": (0.915, 0.006), "far": (-0.5, 0.02)}
     lines = [

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gmvae.pipeline.errors import Refused
-from gmvae.thesis.tables.runs import list_runs
+from gmvae.thesis.tables.runs import list_runs, setting_text
 from gmvae.thesis.tables.task import tabulate_task
 
 SEEDS = range(8)
@@ -168,3 +168,18 @@ def test_a_chosen_number_of_components_stands_in_its_task_s_section_with_its_evi
     table.drop(columns="elbo").assign(chosen=True).to_csv(sweep, index=False)
     with pytest.raises(Refused, match=r"components.csv: found no elbo; delete it"):
         list_runs(paths, {}, tmp_path / "runs.tex", [sweep])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "yes"),
+        (None, "none"),
+        (0.001, "0.001"),
+        (128, "128"),
+        (["neighbours", "affine"], "neighbours and affine"),
+        ([], "none"),
+    ],
+)
+def test_a_setting_is_printed_without_brackets_and_quotes(value, text):
+    assert setting_text(value) == text

@@ -185,6 +185,8 @@ class Thesis(Entry):
     author: Text
     place: Text
     date: Text
+    institution: Text = None
+    degree: Text = None
     claims: Literal["fail", "warn"]
     margins: Margins
     figures: Figures

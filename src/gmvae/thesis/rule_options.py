@@ -207,7 +207,8 @@ def title_page(config: dict) -> dict[str, str]:
         config: The checked configuration.
 
     Returns:
-        author, place, date and study.
+        author, place, date and study; institution and degree where the configuration has them.
     """
-    entries = {key: config["thesis"][key] for key in ("author", "place", "date")}
+    keys = ("author", "place", "date", "institution", "degree")
+    entries = {key: config["thesis"][key] for key in keys if key in config["thesis"]}
     return dict(sorted({**entries, "study": plan.study_entry(config)["title"]}.items()))

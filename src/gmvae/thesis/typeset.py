@@ -40,6 +40,12 @@ def latex_number(value: float, places: int) -> str:
     return rf"\num{{{format_fixed(value, places)}}}"
 
 
+def divergence_symbol(metric: str) -> str:
+    r"""The symbol of a divergence, for LaTeX and for matplotlib alike: kl_z -> $\mathrm{KL}_{z}$."""
+    variable = metric.removeprefix("kl_")
+    return rf"$\mathrm{{KL}}_{{{variable}}}$" if len(variable) == 1 else rf"$\mathrm{{KL}}_{{\mathrm{{{variable}}}}}$"
+
+
 def latex_name(name: str, letters: int = NAME_LETTERS) -> str:
     """A name of a user's own as LaTeX: shortened where it is long, and with breaks in long words.
 

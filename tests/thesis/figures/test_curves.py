@@ -40,7 +40,7 @@ def test_curves_show_terms_that_are_not_zero_and_the_band_over_seeds():
     terms = curves.plotted_terms({"gmdvae": table, "ae": random_history(0)})
     assert terms == ["reconstruction", "kl_z", "kl_y", "loss", "occupancy"]
     figure = curves.curve_figure({"gmdvae": table}, NAMES)
-    axes = next(axes for axes in figure.axes if axes.get_title() == "KL of z")
+    axes = next(axes for axes in figure.axes if axes.get_title() == r"$\mathrm{KL}_{z}$")
     by_epoch = table.groupby("epoch")["kl_z"]
     assert np.allclose(axes.lines[0].get_ydata(), by_epoch.median())
     corners = axes.collections[0].get_paths()[0].vertices

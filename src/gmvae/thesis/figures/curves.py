@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from gmvae.pipeline.command import run_step
 from gmvae.pipeline.errors import Refused
 from gmvae.thesis.figures import style
+from gmvae.thesis.typeset import divergence_symbol
 
 NO_TERMS = ("seed", "epoch", "phase", "learning_rate", "step")  # columns of a history without a panel
 LAST_TERMS = ("label", "loss", "occupancy")  # their panels come last
@@ -79,7 +80,9 @@ def curve_figure(runs: dict[str, pd.DataFrame], names: dict) -> Figure:
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axes, term in zip(grid, terms, strict=False):
         plot_term(axes, runs, term)
-        axes.set_title(style.mathtext(style.display_name(names, term)), size=8)
+        is_divergence = term.startswith("kl_")
+        title = divergence_symbol(term) if is_divergence else style.mathtext(style.display_name(names, term))
+        axes.set_title(title, size=8)
     for axes in grid[len(terms) :]:
         axes.set_axis_off()
     last = last_epoch(runs)

@@ -13,7 +13,7 @@ from gmvae.metrics.catalogue import (
     elbo_terms,
 )
 from gmvae.thesis.tabular import NO_VALUE, centre_cell, define_macro, header_line, small_spread, tabular
-from gmvae.thesis.typeset import TABLE_LETTERS, format_fixed, latex_name, latex_number, latex_text
+from gmvae.thesis.typeset import TABLE_LETTERS, divergence_symbol, format_fixed, latex_name, latex_number, latex_text
 
 FEW = 4  # fewer models with an ELBO have no second panel: their bound stands in the first
 
@@ -135,8 +135,5 @@ def spread_width(summaries: pd.DataFrame) -> int:
 def column_heading(metric: str, names: dict) -> str:
     """A metric's column heading: short, divergences in mathematics."""
     if metric.startswith("kl_"):
-        variable = metric.removeprefix("kl_")
-        return (
-            rf"$\mathrm{{KL}}_{{{variable}}}$" if len(variable) == 1 else rf"$\mathrm{{KL}}_{{\mathrm{{{variable}}}}}$"
-        )
+        return divergence_symbol(metric)
     return latex_text(SHORT_NAMES.get(metric) or names.get(metric, metric))
