@@ -85,9 +85,11 @@ def commit_text(record: dict) -> str:
 def runs_section(tasks: list[str], rows: tuple[str, ...], names: dict) -> list[str]:
     """The section of a task, or of several tasks with identical runs."""
     titles = [latex_name(names.get(task, task)) for task in tasks]
-    in_heads = f"[{titles[0]} and {len(titles) - 1} more]" if len(titles) > 2 else ""  # a running head has one line
+    short = f"{titles[0]} and {len(titles) - 1} more"
+    heading = short if len(titles) > 2 else ", ".join(titles)  # a running head has one line
+    listed = [rf"\textit{{Tasks}}: {', '.join(titles)}."] if len(titles) > 2 else []
     labels = "".join(rf"\label{{runs:{task}}}" for task in tasks)
-    return [rf"\section{in_heads}{{{', '.join(titles)}}}{labels}", r"\begin{runlist}", *rows, r"\end{runlist}"]
+    return [rf"\section{{{heading}}}{labels}", r"\begin{runlist}", *listed, *rows, r"\end{runlist}"]
 
 
 def run_rows(records: list[tuple[str, dict]], defaults: dict, names: dict) -> list[str]:
