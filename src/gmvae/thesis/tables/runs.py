@@ -65,10 +65,9 @@ def common_description(records: list[dict], defaults: dict) -> list[str]:
     lines = [r"\begin{description}[nosep]\footnotesize", rf"\item[Seeds] {', '.join(map(str, seeds))}."]
     if defaults:
         lines.append(rf"\item[Training] unless a run says otherwise: {list_settings(defaults)}.")
-    lines.append(rf"\item[Device] {', '.join(sorted({record['device'] for record in records}))}.")
     precisions = sorted({record["precision"] for record in records if "precision" in record})
-    if precisions:
-        lines.append(rf"\item[Precision of the products] {', '.join(precisions)}.")
+    products = f"; products in {' and '.join(precisions)}" if precisions else ""
+    lines.append(rf"\item[Device] {', '.join(sorted({record['device'] for record in records}))}{products}.")
     lines.append(rf"\item[Code] {', '.join(sorted({commit_text(record) for record in records}))}.")
     versions = sorted({pair for record in records for pair in record["versions"].items()})
     listed = ", ".join(f"{latex_text(package)}~{latex_text(version)}" for package, version in versions)
