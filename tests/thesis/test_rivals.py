@@ -43,13 +43,13 @@ def test_only_tasks_of_the_study_have_rows_and_without_any_all_macros_are_empty(
     text, table = tabulated(tmp_path, rows, tasks=["u"])
     assert set(table.task) == {"u"} and "scANVI" in text and "scVI + Leiden" not in text
     text, table = tabulated(tmp_path, rows, tasks=["v"])
-    assert table.empty and text.count(r"\empty") == 6
+    assert table.empty and text.count(r"\empty") == 7
 
 
 def test_a_task_without_another_package_has_no_rows(tmp_path):
     rows = lines("t", "pca50_leiden", [0.5]) + lines("t", "gmdvae", [0.6]) + lines("u", "harmony_leiden", [0.6])
     text, table = tabulated(tmp_path, rows)
-    assert set(table.task) == {"u"} and r"\let\rivallabels\empty" in text
+    assert set(table.task) == {"u"} and r"\let\rivallabels\empty" in text and r"\let\rivalmixing\empty" not in text
     assert "scANVI" in tabulated(tmp_path, lines("u", "scanvi", [0.6]))[0].partition("rivallabels")[2]
 
 

@@ -141,7 +141,9 @@ def test_tasks_with_identical_runs_share_a_section(tmp_path):
 def test_the_heads_of_a_section_of_many_tasks_are_short(tmp_path):
     paths = [provenance(tmp_path, "a", {"n_init": 4}, task) for task in ("one", "two", "three")]
     list_runs(paths, {"one": "Task one"}, tmp_path / "runs.tex")
-    assert r"\section[Task one and 2 more]{Task one, two, three}\label{runs:one}" in (tmp_path / "runs.tex").read_text()
+    text = (tmp_path / "runs.tex").read_text()
+    assert r"\section{Task one and 2 more}\label{runs:one}" in text
+    assert r"\textit{Tasks}: Task one, two, three." in text
 
 
 def test_a_run_without_its_record_is_refused(tmp_path):

@@ -29,10 +29,15 @@ def response_words(summaries: pd.DataFrame, names: dict) -> str:
     if simple.empty or plain.empty:
         return ""
     floor, best_plain, best = (largest(table) for table in (simple, plain, networks))
+    shift = simple[(simple.model == "mean_shift") & (simple.model != floor["model"])]
+    beside = "".join(
+        f" and {compare_means(best_plain, row)} {prediction_name(row, names)} ({mean_text(row)})"
+        for _, row in shift.iterrows()
+    )
     words = [
         f"Without a network, {prediction_name(floor, names)} predicts the change best, with a mean $r^2$ of "
         f"{mean_text(floor)}. Of the networks as they stand, {prediction_name(best_plain, names)} is best, with "
-        f"{mean_text(best_plain)}: {compare_means(best_plain, floor)} it.",
+        f"{mean_text(best_plain)}: {compare_means(best_plain, floor)} it{beside}.",
         f"With all additions the largest value is that of {prediction_name(best, names)}, {mean_text(best)}, "
         f"{compare_means(best, floor)} {prediction_name(floor, names)} alone.",
     ]

@@ -31,7 +31,7 @@ COLUMNS = {"task", "model", "seed", "split", *MEASURES, "settings", "versions", 
 
 
 def tabulate_rivals(rivals: list[Path], tasks: list[str], names: dict, output: Path) -> None:
-    r"""Write \rivalpanel, \rivalwords, \rivalversions, \rivalseeds, \rivalepochs and \rivallabels.
+    r"""Write \rivalpanel, \rivalwords, \rivalversions, \rivalseeds, \rivalepochs, \rivalmixing, \rivallabels.
 
     They are \empty where no task has a line of another package.
 
@@ -94,6 +94,7 @@ def rival_macros(table: pd.DataFrame, summaries: pd.DataFrame, names: dict) -> l
         define_macro("rivalversions", latex_text("; ".join(sorted(of_rivals.versions.dropna().unique())))),
         define_macro("rivalseeds", ", ".join(map(str, sorted(of_rivals.seed.unique())))),
         define_macro("rivalepochs", " or ".join(map(str, epochs))),
+        define_macro("rivalmixing", "Harmony" if "harmony_leiden" in set(of_rivals.model) else ""),
         define_macro("rivallabels", RIVALS["scanvi"] if "scanvi" in set(of_rivals.model) else ""),
     ]
 

@@ -65,10 +65,9 @@ def common_description(records: list[dict], defaults: dict) -> list[str]:
     lines = [r"\begin{description}[nosep]\footnotesize", rf"\item[Seeds] {', '.join(map(str, seeds))}."]
     if defaults:
         lines.append(rf"\item[Training] unless a run says otherwise: {list_settings(defaults)}.")
-    lines.append(rf"\item[Device] {', '.join(sorted({record['device'] for record in records}))}.")
     precisions = sorted({record["precision"] for record in records if "precision" in record})
-    if precisions:
-        lines.append(rf"\item[Precision of the products] {', '.join(precisions)}.")
+    products = f"; products in {' and '.join(precisions)}" if precisions else ""
+    lines.append(rf"\item[Device] {', '.join(sorted({record['device'] for record in records}))}{products}.")
     lines.append(rf"\item[Code] {', '.join(sorted({commit_text(record) for record in records}))}.")
     versions = sorted({pair for record in records for pair in record["versions"].items()})
     listed = ", ".join(f"{latex_text(package)}~{latex_text(version)}" for package, version in versions)
@@ -85,9 +84,11 @@ def commit_text(record: dict) -> str:
 def runs_section(tasks: list[str], rows: tuple[str, ...], names: dict) -> list[str]:
     """The section of a task, or of several tasks with identical runs."""
     titles = [latex_name(names.get(task, task)) for task in tasks]
-    in_heads = f"[{titles[0]} and {len(titles) - 1} more]" if len(titles) > 2 else ""  # a running head has one line
+    short = f"{titles[0]} and {len(titles) - 1} more"
+    heading = short if len(titles) > 2 else ", ".join(titles)  # a running head has one line
+    listed = [rf"\textit{{Tasks}}: {', '.join(titles)}."] if len(titles) > 2 else []
     labels = "".join(rf"\label{{runs:{task}}}" for task in tasks)
-    return [rf"\section{in_heads}{{{', '.join(titles)}}}{labels}", r"\begin{runlist}", *rows, r"\end{runlist}"]
+    return [rf"\section{{{heading}}}{labels}", r"\begin{runlist}", *listed, *rows, r"\end{runlist}"]
 
 
 def run_rows(records: list[tuple[str, dict]], defaults: dict, names: dict) -> list[str]:
