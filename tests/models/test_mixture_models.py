@@ -37,6 +37,8 @@ VARIANTS = [
     ("gmdvae", {"mixture_kl": "closed"}),
     ("gmdvae", {"mixture_kl": "sampled"}),
     ("gmdvae", {"dirichlet": "conjugate"}),
+    ("gmdvae_joint", {"mixture_kl": "closed"}),
+    ("gmdvae_joint", {"mixture_kl": "sampled"}),
     ("vade", {"gamma": "paper"}),
     ("vade", {"gamma": "optimal"}),
     ("m2", {}),
