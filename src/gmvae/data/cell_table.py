@@ -84,7 +84,7 @@ def assemble_cells(
     adata = anndata.AnnData(obs=obs, var=pd.DataFrame(index=genes), layers={"counts": counts})
     adata.uns = {"likelihood": likelihood, "shape": np.array([], dtype=np.int64)}
     columns = {key: str(values.name) for key, values in annotations.items()}
-    check_annotations(adata.obs, columns, where, drop_unlabelled)
+    check_annotation_gaps(adata.obs, columns, where, drop_unlabelled)
     return adata
 
 
@@ -101,7 +101,7 @@ def unique_names(names: pd.Index, table: str, where: str) -> pd.Index:
     return names.astype(str)
 
 
-def check_annotations(obs: pd.DataFrame, columns: dict[str, str], where: str, drop_unlabelled: bool) -> None:
+def check_annotation_gaps(obs: pd.DataFrame, columns: dict[str, str], where: str, drop_unlabelled: bool) -> None:
     """Raise Refused where an annotation of the cells has gaps other than labels that may be dropped."""
     for key in obs:
         gaps = int(obs[key].isna().sum())

@@ -31,20 +31,20 @@ def response_words(summaries: pd.DataFrame, names: dict) -> str:
     floor, best_plain, best = (largest(table) for table in (simple, plain, networks))
     shift = simple[(simple.model == "mean_shift") & (simple.model != floor["model"])]
     beside = "".join(
-        f" and {compare_means(best_plain, row)} {prediction_name(row, names)} ({mean_text(row)})"
+        f" and {compare_means(best_plain, row)} {prediction_name(row, names)} ({quoted_mean(row)})"
         for _, row in shift.iterrows()
     )
     words = [
         f"Without a network, {prediction_name(floor, names)} predicts the change best, with a mean $r^2$ of "
-        f"{mean_text(floor)}. Of the networks as they stand, {prediction_name(best_plain, names)} is best, with "
-        f"{mean_text(best_plain)}: {compare_means(best_plain, floor)} it{beside}.",
-        f"With all additions the largest value is that of {prediction_name(best, names)}, {mean_text(best)}, "
+        f"{quoted_mean(floor)}. Of the networks as they stand, {prediction_name(best_plain, names)} is best, with "
+        f"{quoted_mean(best_plain)}: {compare_means(best_plain, floor)} it{beside}.",
+        f"With all additions the largest value is that of {prediction_name(best, names)}, {quoted_mean(best)}, "
         f"{compare_means(best, floor)} {prediction_name(floor, names)} alone.",
     ]
     reference = means[means.model == REFERENCE]
     if len(reference):
         bound = largest(reference)
-        words.append(f"The combination that is fitted to the truth has {mean_text(bound)}: the best prediction is "
+        words.append(f"The combination that is fitted to the truth has {quoted_mean(bound)}: the best prediction is "
                      f"{compare_means(best, bound)} it.")  # fmt: skip
     return "\n".join(words)
 
@@ -61,7 +61,7 @@ def prediction_name(row: pd.Series, names: dict) -> str:
     return model if way == "plain" else f"{model} {way if way.startswith('with') else f'({way})'}"
 
 
-def mean_text(row: pd.Series) -> str:
+def quoted_mean(row: pd.Series) -> str:
     """The mean over types and seeds."""
     return latex_number(row["mean"], decimals("response_r2"))
 
