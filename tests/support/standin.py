@@ -29,6 +29,7 @@ from gmvae.thesis.tables.rivals import tabulate_rivals
 from gmvae.thesis.tables.runs import list_runs
 from gmvae.thesis.tables.speed import tabulate_speed
 from gmvae.thesis.tables.task import tabulate_task
+from gmvae.thesis.tables.variants import tabulate_variants
 
 matplotlib.use("pdf")
 from matplotlib import pyplot as plt
@@ -155,3 +156,4 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
     list_published(made / "metrics.csv", hand_written, with_k, shown, made / "tables" / "published.tex")
     rivals = ROOT / "results" / "reference" / "rivals.csv"
     tabulate_rivals([rivals], tasks(config), shown, made / "tables" / "rivals.tex")
+    tabulate_variants([], shown, 0.02, made / "tables" / "variants.tex")

@@ -16,7 +16,7 @@ STEPS = {name: text for name, text in RULES.items() if "    shell:" in text}
 
 
 def test_all_rules_are_found():
-    assert len(STEPS) == 29 and set(RULES) - set(STEPS) == {"prepared", "results", "cells"}
+    assert len(STEPS) == 30 and set(RULES) - set(STEPS) == {"prepared", "results", "cells"}
 
 
 @pytest.mark.parametrize("name", STEPS)

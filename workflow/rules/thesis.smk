@@ -12,6 +12,7 @@ TEXTS = [text for text in TEXTS if text not in (*DIAGRAMS, FRAME)]  # what the b
 FIGURES = [f"results/figures/{task}/{figure}" for task, figure in plan.thesis_figures(config)]
 CHOICES = step_options.choice_files(config, *plan.tasks(config))
 RIVALS = [file for file in project_files("results/reference", ".csv") if file.endswith("reference/rivals.csv")]
+VARIANTS = [file for file in project_files("results/reference", ".csv") if "/ablations" in file and "metrics" in file]
 NAMES = step_options.with_sorted_keys(plan.display_names(config))
 
 
@@ -163,6 +164,23 @@ rule tabulate_rivals:
         "> {log:q} 2>&1"
 
 
+rule tabulate_variants:
+    input:
+        metrics=VARIANTS,
+    output:
+        tex="results/tables/variants.tex",
+    log:
+        "results/logs/tabulate_variants.log",
+    benchmark:
+        "results/logs/tabulate_variants.benchmark.tsv"
+    params:
+        code=source_digest("gmvae.thesis.tables.variants"),
+        options=lambda wc: option_words({"names": NAMES, "margin": config["thesis"]["margins"].get("accuracy", 0.0)}),
+    shell:
+        "{PYTHON:q} -m gmvae.thesis.tables.variants --metrics {input.metrics:q} {params.options:q} --output {output.tex:q} "
+        "> {log:q} 2>&1"
+
+
 rule list_runs:
     input:
         provenance=[
@@ -248,19 +266,21 @@ rule speed:
         "--output {output.tex:q} --figure {output.figure[0]:q} > {log:q} 2>&1"
 
 
+BOOK_FILES = [
+    *[f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "svg")],
+    *[f"results/tables/{task}.tex" for task in plan.tasks(config)],
+    *[f"results/tables/cells/{task}.tex" for task in exports.described_tasks(config)],
+    *(["results/tables/responses.tex"] if rule_options.held_out_types(config) else []),
+    *[f"results/tables/{name}.tex" for name in ("runs", "published", "rivals", "variants", "speed")],
+    "results/numbers.tex",
+    "results/claims.tex",
+]
+
+
 rule results:
     """Everything but the PDF: for a machine without LaTeX."""
     input:
-        [f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "svg")],
-        [f"results/tables/{task}.tex" for task in plan.tasks(config)],
-        [f"results/tables/cells/{task}.tex" for task in exports.described_tasks(config)],
-        ["results/tables/responses.tex"] if rule_options.held_out_types(config) else [],
-        "results/tables/runs.tex",
-        "results/tables/published.tex",
-        "results/tables/rivals.tex",
-        "results/tables/speed.tex",
-        "results/numbers.tex",
-        "results/claims.tex",
+        BOOK_FILES,
         rules.cells.input if UPSTREAM else [],
 
 
@@ -286,7 +306,7 @@ rule diagram:
 
 rule thesis:
     input:
-        results=rules.results.input,
+        results=BOOK_FILES,
         diagrams=[f"results/diagrams/{Path(text).stem}.pdf" for text in DIAGRAMS],
         texts=TEXTS,
     output:
