@@ -156,4 +156,4 @@ def texts(folder: Path, config: dict, data: list[Path], listed: list[Path], mode
     list_published(made / "metrics.csv", hand_written, with_k, shown, made / "tables" / "published.tex")
     rivals = ROOT / "results" / "reference" / "rivals.csv"
     tabulate_rivals([rivals], tasks(config), shown, made / "tables" / "rivals.tex")
-    tabulate_variants([], shown, 0.02, made / "tables" / "variants.tex")
+    tabulate_variants([], [], shown, 0.02, made / "tables" / "variants.tex")

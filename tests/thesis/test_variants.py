@@ -22,7 +22,7 @@ def lines(task: str, model: str, values: list[float], measure: str = "accuracy",
 def tabulated(folder, rows: list[dict], margin: float = 0.02) -> str:
     """The LaTeX that the step makes of such lines."""
     pd.DataFrame(rows).to_csv(folder / "metrics.csv", index=False)
-    tabulate_variants([folder / "metrics.csv"], NAMES, margin, folder / "out.tex")
+    tabulate_variants([folder / "metrics.csv"], sorted(NAMES), NAMES, margin, folder / "out.tex")
     return (folder / "out.tex").read_text()
 
 
@@ -51,7 +51,7 @@ def test_the_words_name_what_lies_outside_of_the_margin(tmp_path, margin, near):
 
 
 def test_without_kept_results_both_macros_are_empty(tmp_path):
-    tabulate_variants([], NAMES, 0.02, tmp_path / "out.tex")
+    tabulate_variants([], [], NAMES, 0.02, tmp_path / "out.tex")
     assert (tmp_path / "out.tex").read_text().count(r"\empty") == 2
 
 
@@ -59,6 +59,6 @@ def test_the_kept_studies_have_both_sets(tmp_path):
     kept = sorted((ROOT / "results" / "reference").glob("ablations*/metrics.csv"))
     if not kept:
         pytest.skip("results/reference is not checked out")
-    tabulate_variants(kept, NAMES, 0.02, tmp_path / "out.tex")
+    tabulate_variants(kept, list(NAMES), NAMES, 0.02, tmp_path / "out.tex")
     words = (tmp_path / "out.tex").read_text().partition(r"\def\variantwords")[2]
     assert "Digits: the model itself" in words and "PBMC 3k: the model itself" in words

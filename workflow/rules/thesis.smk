@@ -175,7 +175,13 @@ rule tabulate_variants:
         "results/logs/tabulate_variants.benchmark.tsv"
     params:
         code=source_digest("gmvae.thesis.tables.variants"),
-        options=lambda wc: option_words({"names": NAMES, "margin": config["thesis"]["margins"].get("accuracy", 0.0)}),
+        options=lambda wc: option_words(
+            {
+                "models": list(config["models"]),
+                "names": NAMES,
+                "margin": config["thesis"]["margins"].get("accuracy", 0.0),
+            }
+        ),
     shell:
         "{PYTHON:q} -m gmvae.thesis.tables.variants --metrics {input.metrics:q} {params.options:q} --output {output.tex:q} "
         "> {log:q} 2>&1"

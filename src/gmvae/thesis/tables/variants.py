@@ -27,12 +27,13 @@ SETS = ("Digits", "PBMC 3k")
 MEASURES = {"accuracy": "Accuracy", "nmi": "NMI", "bound": "Bound"}
 
 
-def tabulate_variants(metrics: list[Path], names: dict, margin: float, output: Path) -> None:
+def tabulate_variants(metrics: list[Path], models: list[str], names: dict, margin: float, output: Path) -> None:
     r"""Write \variantpanel, a tabular, and \variantwords, sentences; both are \empty where nothing is kept.
 
     Args:
         metrics: The kept values, results/reference/ablations*/metrics.csv; no file where they are not checked out.
-        names: Display names of models by key; the rows have their order.
+        models: The models of the configuration; the rows have their order.
+        names: Display names of models by key.
         margin: The largest difference of accuracies that counts as none.
         output: The LaTeX file to write, results/tables/variants.tex.
     """
@@ -40,24 +41,23 @@ def tabulate_variants(metrics: list[Path], names: dict, margin: float, output: P
         [read_metrics(path) for path in metrics] or [pd.DataFrame(columns=COLUMNS).astype({"value": float})]
     )
     table = table[table["model"].astype(str).str.startswith(FAMILY)]
-    blocks = {head: rows for head, tasks in BLOCKS.items() if (rows := block_rows(table, tasks, names))}
+    blocks = {head: rows for head, tasks in BLOCKS.items() if (rows := block_rows(table, tasks, models, names))}
     words = [
         set_words(table, label, BLOCKS["Parts of the model and of its training"][label], names, margin)
         for label in SETS
     ]
     macros = [
         define_macro("variantpanel", variant_panel(blocks) if blocks else ""),
-        define_macro("variantwords", "\n".join(filter(None, words))),
+        define_macro("variantwords", "\\par\n".join(filter(None, words))),
     ]
     write_text("\n".join([header_line("gmvae.thesis.tables.variants"), *macros]) + "\n", output)
 
 
-def block_rows(table: pd.DataFrame, tasks: dict[str, str], names: dict) -> list[list[str]]:
+def block_rows(table: pd.DataFrame, tasks: dict[str, str], models: list[str], names: dict) -> list[list[str]]:
     """The rows of a block: a name and a cell for each measure of each set, the model itself first."""
-    models = set(table.loc[table["task"].isin(tasks.values()), "model"])
-    places = {model: place for place, model in enumerate(dict.fromkeys([MODEL, *names]))}
+    kept = set(table.loc[table["task"].isin(tasks.values()), "model"])
     rows = []
-    for model in sorted(models, key=lambda model: (places.get(model, len(places)), model)):
+    for model in dict.fromkeys(model for model in [MODEL, *models, *sorted(kept)] if model in kept):
         cells = [variant_cell(table, tasks[label], model, measure) for label in SETS for measure in MEASURES]
         rows.append([rf"\quad {latex_name(names.get(model, model), TABLE_LETTERS)}", *cells])
     return rows
