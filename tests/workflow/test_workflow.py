@@ -20,6 +20,7 @@ from gmvae.reference import wall_times
 from gmvae.reference.unpack import unpack_archive
 from gmvae.reference.verify import verify_runs
 from gmvae.thesis.figures import style
+from gmvae.thesis.figures.comparison import DOT
 
 LATEX = shutil.which("pdflatex") is not None and shutil.which("biber") is not None
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -275,17 +276,17 @@ def test_a_stranger_adds_a_model_with_one_file_and_one_entry(copy):
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 def test_the_report_shows_the_figures(project, tmp_path):
-    """The page after clicks on Figures, a task, and the first figure's eye: its rings are there."""
+    """The page after clicks on Figures, a task, and the first figure's eye: the dots of its models are there."""
     report = project / "results/report.html"
     run = snakemake(project, TARGET, *TINY, "--report", "results/report.html")
     assert run.returncode == 0, run.stderr[-3000:]
     blank = screenshot(report, tmp_path, ["Figures", "toy_tiny"])
     shown = screenshot(report, tmp_path, ["Figures", "toy_tiny", "#a[iconname=eye]"])
-    ink = [int(np.all(np.abs(page - RING) < 0.05, axis=-1).sum()) for page in (blank, shown)]
+    ink = [sum(int(np.all(np.abs(page - dot) < 0.05, axis=-1).sum()) for dot in DOTS) for page in (blank, shown)]
     assert ink[1] > ink[0] + 30, ink
 
 
-RING = np.array(to_rgb(style.COLOURS[5]))  # of the seed that its objective picks
+DOTS = [1 - DOT["alpha"] * (1 - np.array(to_rgb(style.model_colour(model)))) for model in ("ae_kmeans", "gmdvae")]
 CLICKS = """<script>
 const wanted = %s, texts = () => [...document.querySelectorAll("a,button,li,span,td,div")];
 const found = (what) => what[0] == "#" ? document.querySelector(what.slice(1))
