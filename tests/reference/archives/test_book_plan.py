@@ -31,3 +31,9 @@ def test_jobs_are_read_with_their_files():
 def test_the_files_of_a_book_are_the_results_that_its_jobs_do_not_make():
     jobs = [job for job in parse_jobs(DRY_RUN) if job.rule != "fetch"]
     assert files_read(jobs) == ["results/data/toy.h5ad", "results/metrics.csv"]
+
+
+def test_what_is_in_git_is_in_no_archive():
+    kept = "results/reference/rivals.csv"
+    jobs = [Job("tabulate_rivals", [kept, "results/metrics.csv"], ["results/tables/rivals.tex"])]
+    assert files_read(jobs) == ["results/metrics.csv"]

@@ -11,6 +11,7 @@ from gmvae.pipeline.sources import ROOT
 
 RULES = ROOT / "workflow" / "rules" / "thesis.smk"
 TARGET = "results/thesis.pdf"
+IN_GIT = "results/reference/"  # in every checkout, so in no archive
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", re.MULTILINE)
 SHOWN = 3000  # last characters of what Snakemake printed, where it fails
 
@@ -52,7 +53,7 @@ def files_read(jobs: list[Job]) -> list[str]:
     """The results that jobs read and do not make themselves, sorted."""
     made = {file for job in jobs for file in job.outputs}
     read = {file for job in jobs for file in job.inputs}
-    return sorted(file for file in read - made if file.startswith("results/"))
+    return sorted(file for file in read - made if file.startswith("results/") and not file.startswith(IN_GIT))
 
 
 def parse_jobs(text: str) -> list[Job]:
